@@ -1,0 +1,23 @@
+import type { CheckpointStore } from './checkpoint/store.js';
+import type { Message } from './message.js';
+import type { Position } from './source-driver.js';
+
+/** How {@link Source.read} is to read. */
+export interface ReadSettings {
+  /** Ends the loop. */
+  readonly signal?: AbortSignal;
+  /** Names the reader in the checkpoint store and outside. Default: the connector's name. */
+  readonly name?: string;
+  /** Keeps positions that the outside system does not keep. Left out, such a source starts from its config every time. */
+  readonly checkpoints?: CheckpointStore;
+}
+
+/** Messages of one partition, to be handled and then committed. */
+export interface ReadBatch {
+  readonly partition: string;
+  readonly messages: readonly Message[];
+  /** The position just after the last message. */
+  readonly position: Position;
+  /** Settles everything that was read up to here, of every partition; resolves when the outside system or the store has it. */
+  commit(): Promise<void>;
+}
