@@ -1,4 +1,5 @@
 import type { Message } from './message.js';
+import type { BatchFailure } from './sink-driver.js';
 
 /**
  * A place in a partition, as a JSON value that only the driver understands. Reading from it means reading what comes after
@@ -20,6 +21,11 @@ export interface SourceBatch {
   readonly position: Position;
   /** What the batch's buffers hold, in bytes. The engine charges it to the memory budget until the messages are durable. */
   readonly bytes: number;
+  /**
+   * Messages that the driver could not make sense of (a broken row, a line above the limit), by index into `messages`, in
+   * order. Their payload is the original bytes as far as they are known. The engine makes them invalid.
+   */
+  readonly failures?: readonly BatchFailure[];
   /** How much was waiting behind this batch when it was read, in the unit that the capabilities name. */
   readonly lag?: number;
   /**
