@@ -3,7 +3,7 @@ import type { SinkCapabilities, SourceCapabilities } from './capabilities.js';
 import type { Codec, CodecName } from './codec/codec.js';
 import type { Classify } from './error.js';
 import type { Sink } from './sink.js';
-import type { SinkDriver } from './sink-driver.js';
+import type { Checkpoint, SinkDriver } from './sink-driver.js';
 import type { Source } from './source.js';
 import type { SourceDriver } from './source-driver.js';
 
@@ -68,8 +68,18 @@ export interface SourceDescriptor<Schema extends z.ZodType = z.ZodType, Options 
   open(config: z.output<Schema>, options: Options, context: DriverContext): Promise<SourceDriver>;
 }
 
+/** The positions that an atomic sink keeps, for tools. */
+export interface SinkPositions<Config, Options> {
+  /** Every stored position of a pipeline, read without a claim, also while it runs. Empty when nothing is stored. */
+  load(config: Config, options: Options, pipeline: string): Promise<Checkpoint>;
+  /** Replaces them all; what was written stays. Rejects with `fenced` while the pipeline runs, where the sink can tell. */
+  save(config: Config, options: Options, pipeline: string, checkpoint: Checkpoint): Promise<void>;
+}
+
 /** The writing half of a connector. */
 export interface SinkDescriptor<Schema extends z.ZodType = z.ZodType, Options = unknown> extends Described<Schema, Options> {
+  /** Atomic sinks: what `sluice positions` shows and changes. */
+  readonly positions?: SinkPositions<z.output<Schema>, Options>;
   capabilities(config: z.output<Schema>): SinkCapabilities;
   open(config: z.output<Schema>, options: Options, context: DriverContext): Promise<SinkDriver>;
 }

@@ -41,7 +41,7 @@ export const errorOutcomes = {
   internal: 'fatal',
   /** Not in the connector's table: retried a bounded number of times, then fatal, never skipped. */
   unknown: 'retryable',
-} as const satisfies Record<string, Outcome>;
+} as const;
 
 /** What kind of failure it is. Switch on it, not on the text. */
 export type ErrorCode = keyof typeof errorOutcomes;
@@ -116,35 +116,58 @@ export interface Classified {
 export type Classify = (error: unknown) => Classified | undefined;
 
 /**
- * Wraps whatever a driver threw into a {@link ConnectorError}, once: one that already is one only gets the context it lacks.
+ * Wraps whatever a driver threw into a {@link ConnectorError}, once: one that already names its connector stays as it is, and
+ * one that does not only gets the context it lacks. What the table does not know is `aborted` or `timeout` when a signal
+ * caused it, else `unknown`.
  *
  * The text reads `kafka sink could not write: <reason>`.
  */
 export function wrapError(error: unknown, classify: Classify | undefined, context: ErrorContext): ConnectorError {
-  if (isConnectorError(error) && error.connector !== undefined) return error;
-  const classified: Classified = isConnectorError(error)
-    ? { code: error.code, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) }
-    : (classify?.(error) ?? { code: isAbort(error) ? 'aborted' : 'unknown' });
-  const reason = classified.message ?? messageOf(error);
-  return new ConnectorError(classified.code, `${subject(context)} could not ${context.operation ?? 'go on'}: ${reason}`, {
+  if (!isConnectorError(error)) {
+    const { code, message, retryAfterMs } = classify?.(error) ?? { code: signalCode(error) };
+    return contextError(code, message ?? messageOf(error), {
+      ...context,
+      cause: error,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+  if (error.connector !== undefined) return error;
+  const { operation, partition, retryAfterMs, issues } = error;
+  return contextError(error.code, messageOf(error), {
     ...context,
-    ...(classified.retryAfterMs === undefined ? {} : { retryAfterMs: classified.retryAfterMs }),
-    ...(isConnectorError(error) ? { issues: error.issues } : {}),
+    ...(operation === undefined ? {} : { operation }),
+    ...(partition === undefined ? {} : { partition }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    issues,
     cause: error,
   });
 }
 
-/** The text of anything that was thrown, on one line. */
+/** The text of anything that was thrown, on one line. Of an error without text, those of the errors it holds, or its code. */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message || error.name : String(error);
-  return text.replaceAll(/\s*\n\s*/g, ' ').trim();
+  return textOf(error)
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim();
 }
 
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
+function textOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return String(error);
+  if ('message' in error && typeof error.message === 'string' && error.message !== '') return error.message;
+  // Node connects to all addresses of a host name at once and tells only the single errors.
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return [...new Set(error.errors.map(messageOf))].join('; ');
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error instanceof Error ? error.name : Object.prototype.toString.call(error);
 }
 
-function subject(context: ErrorContext): string {
-  const name = [context.connector, context.direction].filter(Boolean).join(' ') || 'sluice';
-  return context.partition ? `${name} ("${context.partition}")` : name;
+function signalCode(error: unknown): ErrorCode {
+  if (!(error instanceof Error)) return 'unknown';
+  if (error.name === 'AbortError') return 'aborted';
+  return error.name === 'TimeoutError' ? 'timeout' : 'unknown';
+}
+
+function contextError(code: ErrorCode, reason: string, options: ConnectorErrorOptions): ConnectorError {
+  const name = [options.connector, options.direction].filter(Boolean).join(' ') || 'sluice';
+  const subject = options.partition ? `${name} ("${options.partition}")` : name;
+  return new ConnectorError(code, `${subject} could not ${options.operation ?? 'go on'}: ${reason}`, options);
 }

@@ -1,4 +1,7 @@
+import type { Clock } from './clock.js';
+import type { ConnectorError } from './error.js';
 import type { Message } from './message.js';
+import type { RetrySettings } from './pipeline-definition.js';
 
 /** How {@link Sink.open} is to open. */
 export interface OpenSinkSettings {
@@ -6,6 +9,14 @@ export interface OpenSinkSettings {
   readonly signal?: AbortSignal;
   /** Names the writer outside. Default: the connector's name. */
   readonly name?: string;
+  /** Default as in a pipeline. */
+  readonly retry?: RetrySettings;
+  /** How long one write or flush may take before it is aborted. Default 30,000. */
+  readonly timeoutMs?: number;
+  /** Told of every failure that is tried again. Must not throw. */
+  readonly onRetry?: (error: ConnectorError, attempt: number, delayMs: number) => void;
+  /** Replaced in tests. */
+  readonly clock?: Clock;
 }
 
 /** An open sink. */

@@ -1,5 +1,7 @@
 import type { CheckpointStore } from './checkpoint/store.js';
+import type { Clock } from './clock.js';
 import type { Message } from './message.js';
+import type { PipelineEvent } from './pipeline-definition.js';
 import type { Position } from './source-driver.js';
 
 /** How {@link Source.read} is to read. */
@@ -10,6 +12,10 @@ export interface ReadSettings {
   readonly name?: string;
   /** Keeps positions that the outside system does not keep. Left out, such a source starts from its config every time. */
   readonly checkpoints?: CheckpointStore;
+  /** Told what happens, as it happens. Must not throw. */
+  readonly onEvent?: (event: PipelineEvent) => void;
+  /** Replaced in tests. */
+  readonly clock?: Clock;
 }
 
 /** Messages of one partition, to be handled and then committed. */

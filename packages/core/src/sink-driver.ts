@@ -7,6 +7,8 @@ export interface BatchSlice {
   readonly partition: string;
   readonly from: number;
   readonly to: number;
+  /** The source position just after the slice; undefined when the slice ends inside a source batch. */
+  readonly position: Position | undefined;
 }
 
 /** Messages to write together. May join several source partitions; the order inside each is kept. */
@@ -43,13 +45,15 @@ export interface SinkDriver {
   write(batch: SinkBatch, signal: AbortSignal): Promise<void>;
   /**
    * Makes everything taken over durable. An atomic sink stores the checkpoint in the same step. Never called while a write is
-   * under way. After a failed flush the engine treats everything since the last successful one as not written.
+   * under way. The checkpoint holds the partitions that moved since the last flush; all others stay as they are stored, and it
+   * is empty when nothing moved. After a failed flush the engine treats everything since the last successful one as not written.
    */
   flush?(checkpoint: Checkpoint, signal: AbortSignal): Promise<void>;
   /**
    * Atomic sinks: reads the stored positions of these partitions and raises their fence, in one step. From then on a write
-   * or flush under an older fence rejects with `fenced`, and what was taken over but not flushed is gone. Called at the start
-   * of every lease and after every failed flush: the answer says whether the flush happened.
+   * or flush under an older fence rejects with `fenced`, and what was taken over but not flushed is gone, of every partition.
+   * Called at the start of every lease, after a flush of all that was taken over, and after every failed flush: the answer
+   * says whether the flush happened. Dead-letter sinks and sinks without a pipeline claim no partition (`[]`).
    */
   claim?(partitions: readonly string[]): Promise<Checkpoint>;
   /** Lets everything go. Idempotent. What was taken over but not flushed may or may not be durable. */

@@ -9,9 +9,9 @@ export type FlatMapFunction = (message: Message) => readonly Message[] | Promise
 
 /** A step between source and sink. A step that throws makes that one message invalid. */
 export type Transform =
-  | { readonly kind: 'map'; readonly apply: MapFunction }
-  | { readonly kind: 'filter'; readonly apply: FilterFunction }
-  | { readonly kind: 'flatMap'; readonly apply: FlatMapFunction };
+  | { readonly kind: 'map'; readonly apply: MapFunction; readonly label?: string }
+  | { readonly kind: 'filter'; readonly apply: FilterFunction; readonly label?: string }
+  | { readonly kind: 'flatMap'; readonly apply: FlatMapFunction; readonly label?: string };
 
 /** A step that replaces each message. Synchronous functions are never awaited; asynchronous ones run one after the other. */
 export function map(apply: MapFunction): Transform {

@@ -12,8 +12,18 @@ export interface Codec {
   readonly name: string;
   /** Bytes of a message to its value. */
   decode(bytes: Uint8Array, message: Message): Value;
-  /** A message to the bytes that stand for it. Never called with a payload that is bytes or null, unless `keepsChanges`. */
+  /**
+   * Bytes of a message to all of the fields that they hold (`change`), the others taken from `message`. Called instead of
+   * `decode` where there is one.
+   */
+  decodeMessage?(bytes: Uint8Array, message: Message): Message;
+  /**
+   * A message to the bytes that stand for it. A payload that is null comes here only with `keepsChanges`, one that is bytes only
+   * with `encodesBytes`; without, it passes untouched.
+   */
   encode(message: Message): Uint8Array;
   /** Whether operation, key and before survive encoding (`change`). */
   readonly keepsChanges: boolean;
+  /** Whether bytes are written in another form too (`base64`, `change`). Default false: bytes are taken for encoded already. */
+  readonly encodesBytes?: boolean;
 }

@@ -1,5 +1,5 @@
-import type { BatchFailure } from '../sink-driver.js';
 import type { Value } from '../message.js';
+import type { BatchFailure } from '../sink-driver.js';
 
 /** The framings that core has. */
 export type FramingName = 'lines' | 'csv' | 'length-prefixed' | 'whole';

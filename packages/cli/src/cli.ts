@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { exitCode, exitCodeOf } from './exit-code.js';
+import { messageOf } from './message-of.js';
+import { createOutput } from './output.js';
+import { runProgram } from './program.js';
+
+/** How long something that a connector left open may keep the process alive after everything is done. */
+const graceMs = 1000;
+
+const output = createOutput(process);
+
+function end(code: number): void {
+  process.exitCode = code;
+  setTimeout(() => process.exit(), graceMs).unref();
+}
+
+function failUnexpectedly(error: unknown): void {
+  output.note(`error: stopped by an unexpected error: ${messageOf(error)}; please report it`);
+  if (process.argv.includes('--debug') && error instanceof Error) output.note(error.stack ?? '');
+  process.exit(exitCode.failed);
+}
+
+process.on('uncaughtException', failUnexpectedly);
+process.on('unhandledRejection', failUnexpectedly);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read a result has seen enough (`sluice list | head -1`); a pipeline that writes there notices by itself.
+  if (error.code !== 'EPIPE') failUnexpectedly(error);
+});
+
+try {
+  end(await runProgram(process.argv.slice(2), output));
+} catch (error) {
+  output.failure(error);
+  end(exitCodeOf(error));
+}

@@ -1,0 +1,29 @@
+import type { Command } from 'commander';
+import { type ExitCode, exitCode } from '../exit-code.js';
+import { guaranteeText } from '../guarantee-text.js';
+import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
+import { preparePipeline } from '../prepare-pipeline.js';
+import { BadInput } from '../problem.js';
+
+/** `sluice validate`: checks a pipeline without opening anything, and shows what it promises. */
+export function addValidate(program: Command, cli: Cli): void {
+  addPipelineCommand(
+    program,
+    cli,
+    { name: 'validate', summary: 'check a pipeline without opening anything, and show its guarantee and who owns the position' },
+    validate,
+  );
+}
+
+async function validate(job: Job<object>): Promise<ExitCode> {
+  try {
+    const { name, guarantee } = preparePipeline(await job.load());
+    job.output.result({ valid: true, name, guarantee }, `valid\n${guaranteeText(name, guarantee)}`);
+    return exitCode.done;
+  } catch (error) {
+    // With --json the problems are the result, so that editors and CI can show them where they are.
+    if (!(error instanceof BadInput && job.output.json)) throw error;
+    job.output.result({ valid: false, problems: error.problems }, '');
+    return exitCode.badInput;
+  }
+}

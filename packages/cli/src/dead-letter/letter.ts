@@ -1,0 +1,65 @@
+import { createMessage, type DeadLetter, type Message, type Original, type Value } from '@sluice/core';
+import { z } from 'zod';
+
+const Original = z.union([
+  z.null(),
+  z.object({ text: z.string() }),
+  z.object({ base64: z.base64() }),
+  z.object({ value: z.json() }),
+]);
+
+/** What the engine writes; a field that a later version adds is no reason to refuse it. */
+const Letter = z.object({
+  id: z.string(),
+  at: z.string(),
+  pipeline: z.string(),
+  source: z.string(),
+  partition: z.string(),
+  position: z.json(),
+  index: z.number(),
+  sink: z.string().nullable(),
+  code: z.string(),
+  reason: z.string(),
+  attempts: z.number(),
+  message: z.object({
+    topic: z.string().nullable(),
+    key: Original,
+    payload: Original,
+    headers: z.array(z.tuple([z.string(), Original])),
+    timestamp: z.number().nullable(),
+    operation: z.enum(['create', 'update', 'delete', 'truncate', 'snapshot']).nullable(),
+    before: Original,
+  }),
+});
+
+/** Reads one stored dead letter, undefined when the bytes are something else. */
+export function parseLetter(bytes: Uint8Array): DeadLetter | undefined {
+  try {
+    const parsed = Letter.safeParse(JSON.parse(Buffer.from(bytes).toString()));
+    // The schema has the shape of DeadLetter; only its code stays a string, which nothing here switches on.
+    return parsed.success ? (parsed.data as DeadLetter) : undefined;
+  } catch {
+    // Not JSON, so no dead letter.
+    return undefined;
+  }
+}
+
+/** The message as the source gave it. */
+export function originalMessage({ message }: DeadLetter): Message {
+  return createMessage({
+    topic: message.topic ?? undefined,
+    key: valueOf(message.key),
+    payload: valueOf(message.payload),
+    headers: message.headers.map(([name, value]) => [name, valueOf(value)] as const),
+    timestamp: message.timestamp ?? undefined,
+    // Checked by the schema when the letter was read.
+    operation: (message.operation as Message['operation'] | null) ?? undefined,
+    before: message.before === null ? undefined : valueOf(message.before),
+  });
+}
+
+function valueOf(original: Original): Value {
+  if (original === null) return null;
+  if ('text' in original) return Buffer.from(original.text);
+  return 'base64' in original ? Buffer.from(original.base64, 'base64') : original.value;
+}

@@ -1,0 +1,65 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
+import { messageOf } from '../message-of.js';
+import { badInput } from '../problem.js';
+import { type Path, type Place, pathKey, type Tree } from './tree.js';
+
+/**
+ * Reads YAML, and JSON, which is a subset of it.
+ *
+ * @throws {BadInput} with the first syntax error, because the others mostly follow from it
+ */
+export function readYaml(text: string, file: string): Tree {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
+  const [error]: readonly YAMLError[] = [...document.errors, ...document.warnings];
+  if (error !== undefined) {
+    const place = placeAt(error.pos[0]);
+    throw badInput(`${error.message}${hint(text.split('\n')[(place.line ?? 1) - 1])}`, place, error);
+  }
+  const places = new Map<string, Place>([['[]', { file, line: 1, column: 1 }]]);
+
+  const walk = (node: unknown, path: Path): void => {
+    const target = isAlias(node) ? node.resolve(document) : node;
+    if (isMap(target)) {
+      for (const pair of target.items) {
+        const child = [...path, isScalar(pair.key) ? String(pair.key.value) : String(pair.key)];
+        places.set(pathKey(child), placeAt(startOf(pair.key)));
+        walk(pair.value, child);
+      }
+    } else if (isSeq(target)) {
+      for (const [index, item] of target.items.entries()) {
+        places.set(pathKey([...path, index]), placeAt(startOf(item)));
+        walk(item, [...path, index]);
+      }
+    }
+  };
+
+  // Aliases are resolved first, because this also limits how much they may expand to.
+  const value = toPlain(document, file);
+  walk(document.contents, []);
+  return { value, places, texts: new Map() };
+}
+
+function toPlain(document: { toJS(): unknown }, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // An alias without anchor, or aliases that expand without end: the library tells no position.
+    throw badInput(messageOf(error), { file }, error);
+  }
+}
+
+/** The braces of a variable mean something else to YAML where a map or list stands in one line. */
+function hint(line = ''): string {
+  return /[{[][^'"]*\$\{/.test(line) ? '; inside { } and [ ] put "${VAR}" in quotes' : '';
+}
+
+function startOf(node: unknown): number {
+  // Keys and items of a parsed document are nodes or null; only nodes carry a range.
+  const range = (node as Node | null)?.range;
+  return range?.[0] ?? 0;
+}

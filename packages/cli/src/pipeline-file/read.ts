@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { badInput } from '../problem.js';
+import { readToml } from './read-toml.js';
+import { readYaml } from './read-yaml.js';
+import type { Tree } from './tree.js';
+
+/** The names that pipeline files of plain data end with. */
+const readers: Readonly<Record<string, (text: string, file: string) => Tree>> = {
+  '.yaml': readYaml,
+  '.yml': readYaml,
+  '.json': readYaml,
+  '.toml': readToml,
+};
+
+/** The names that pipelines in code end with. */
+const moduleEndings: readonly string[] = ['.ts', '.mts', '.js', '.mjs'];
+
+/** Whether a pipeline file is code. */
+export function isModule(file: string): boolean {
+  return moduleEndings.includes(extname(file));
+}
+
+/**
+ * Reads one pipeline file of plain data.
+ *
+ * @throws {BadInput} when it cannot be read, has another ending, or is malformed, with line and column
+ */
+export async function readPipelineFile(file: string): Promise<Tree> {
+  const reader = readers[extname(file)];
+  if (reader === undefined) {
+    const endings = [...Object.keys(readers), ...moduleEndings].join(', ');
+    throw badInput(`a pipeline file ends with one of ${endings}`, { file });
+  }
+  return reader(await readText(file, 'pipeline file'), file);
+}
+
+/**
+ * The text of a file that the user named.
+ *
+ * @throws {BadInput} that says why it cannot be read
+ */
+export async function readText(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    // Node's file errors always carry a code.
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reasons: Record<string, string> = {
+      ENOENT: 'there is no such file; check the path',
+      EACCES: 'no permission to read it',
+      EISDIR: 'it is a folder',
+    };
+    throw badInput(`the ${what} cannot be read: ${reasons[code ?? ''] ?? message}`, { file }, error);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Position } from '../source-driver.js';
+
+/** Source messages that settle together: what the tracker needs to know of them. */
+export interface Tracked {
+  /** Parts that are not finished yet: writes in each branch, dead letters. 0: finished. */
+  pending: number;
+  count: number;
+  bytes: number;
+  /** The position just after the last of the messages. */
+  readonly position: Position;
+}
+
+/** What {@link AckTracker.take} took. */
+export interface Finished {
+  readonly position: Position;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/**
+ * Follows the messages of one lease in the order in which they were read. Parts finish in any order; only the longest
+ * finished prefix may be settled. It dies with its lease.
+ */
+export class AckTracker<T extends Tracked> {
+  #entries: T[] = [];
+  #head = 0;
+
+  add(entry: T): void {
+    this.#entries.push(entry);
+  }
+
+  /** Removes the finished prefix and says how far it reaches; undefined when the first entry is unfinished. */
+  take(): Finished | undefined {
+    let count = 0;
+    let bytes = 0;
+    let last: T | undefined;
+    for (let entry = this.#entries[this.#head]; entry !== undefined && entry.pending === 0; ) {
+      count += entry.count;
+      bytes += entry.bytes;
+      last = entry;
+      this.#head++;
+      entry = this.#entries[this.#head];
+    }
+    if (last === undefined) return undefined;
+    if (this.#head === this.#entries.length || this.#head > 1024) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    return { position: last.position, count, bytes };
+  }
+
+  /** Puts the finished beginning of an entry before it. */
+  insertBefore(entry: T, beginning: T): void {
+    const index = this.#entries.indexOf(entry, this.#head);
+    if (index >= 0) this.#entries.splice(index, 0, beginning);
+  }
+
+  /** Whether everything that was added is finished. */
+  get finished(): boolean {
+    for (let index = this.#head; index < this.#entries.length; index++) {
+      if (this.#entries[index]?.pending !== 0) return false;
+    }
+    return true;
+  }
+}

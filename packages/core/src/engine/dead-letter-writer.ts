@@ -1,0 +1,111 @@
+import type { ConnectorError } from '../error.js';
+import { codecOf } from '../codec/codecs.js';
+import { BatchError } from '../sink-driver.js';
+import { Backoff } from './backoff.js';
+import { encodeStep } from './codec-step.js';
+import { Condition } from './condition.js';
+import { deadLetterMessage, type DeadLetter } from './dead-letter.js';
+import type { Hub } from './hub.js';
+import { givenUp, retriesForever } from './part-error.js';
+import type { DeadLetterPlan } from './plan.js';
+import type { SinkSession } from './sink-session.js';
+import { sleep } from './sleep.js';
+
+interface Waiting {
+  readonly letter: DeadLetter;
+  readonly onDurable: () => void;
+}
+
+/** Stores dead letters, in order, and tells when each is durable. Tries again until they are, or the run ends. */
+export class DeadLetterWriter {
+  readonly plan: DeadLetterPlan;
+  readonly part: string;
+  readonly session: SinkSession;
+  readonly changed: Condition = new Condition();
+  readonly #hub: Hub;
+  #waiting: Waiting[] = [];
+  #working = false;
+  #failed = false;
+
+  constructor(hub: Hub, plan: DeadLetterPlan, part: string, session: SinkSession) {
+    this.#hub = hub;
+    this.plan = plan;
+    this.part = part;
+    this.session = session;
+  }
+
+  async open(): Promise<void> {
+    await this.session.open();
+    await this.#claim();
+  }
+
+  add(letter: DeadLetter, onDurable: () => void): void {
+    this.#waiting.push({ letter, onDurable });
+    if (!this.#working && !this.#failed) {
+      this.#working = true;
+      void this.#work();
+    }
+  }
+
+  get idle(): boolean {
+    return this.#waiting.length === 0 || this.#failed;
+  }
+
+  async #work(): Promise<void> {
+    const backoff = new Backoff(this.#hub.plan.retry);
+    while (this.#waiting.length > 0 && !this.#failed) {
+      const { maxMessages } = this.plan.sink.capabilities.preferred;
+      const limit = Math.min(maxMessages, this.plan.sink.capabilities.limits?.maxMessages ?? maxMessages);
+      const letters = this.#waiting.slice(0, limit);
+      try {
+        await this.#store(letters.map(({ letter }) => letter));
+        this.#waiting = this.#waiting.slice(letters.length);
+        for (const { onDurable } of letters) onDurable();
+        if (backoff.attempts > 0) this.#hub.recovered(this.part);
+        backoff.reset();
+      } catch (thrown) {
+        await this.#tryLater(reasonOf(thrown), backoff);
+      }
+      this.changed.notify();
+    }
+    this.#working = false;
+    this.changed.notify();
+  }
+
+  async #store(letters: readonly DeadLetter[]): Promise<void> {
+    if (this.session.broken) {
+      await this.session.reopen();
+      await this.#claim();
+    }
+    const codec = this.plan.sink.options.codec ?? 'json';
+    const encode = encodeStep(codecOf(codec));
+    const messages = letters.map(deadLetterMessage);
+    const bytes = this.plan.sink.capabilities.payload === 'bytes';
+    const outgoing = bytes && encode.kind === 'map' ? await Promise.all(messages.map(encode.apply)) : messages;
+    await this.session.write({ messages: outgoing, slices: [{ partition: '', from: 0, to: outgoing.length, position: undefined }] });
+    await this.session.flush({});
+  }
+
+  async #tryLater(error: ConnectorError, backoff: Backoff): Promise<void> {
+    const delayMs = backoff.next(error.retryAfterMs);
+    const exhausted = !retriesForever(error) && backoff.attempts >= this.#hub.plan.retry.maxAttempts;
+    if (error.outcome !== 'retryable' || exhausted || this.#hub.stopping) {
+      this.#failed = true;
+      if (!this.#hub.stopping) this.#hub.fail(givenUp(error, 'a dead letter could not be stored, so nothing may pass it'), 'drop');
+      return;
+    }
+    this.#hub.degraded(this.part, error, backoff.attempts, delayMs);
+    await sleep(this.#hub.plan.clock, delayMs, this.#hub.stopSignal);
+    // After a failed flush an atomic sink has dropped what it took over; the claim makes that certain before it is repeated.
+    if (!this.session.broken) await this.#claim().catch((claimError: unknown) => this.#tryLater(reasonOf(claimError), backoff));
+  }
+
+  async #claim(): Promise<void> {
+    if (this.plan.sink.capabilities.atomic) await this.session.claim([]);
+  }
+}
+
+function reasonOf(thrown: unknown): ConnectorError {
+  // The session throws nothing but these two.
+  return thrown instanceof BatchError ? (thrown.failures[0]?.error as ConnectorError) : (thrown as ConnectorError);
+}

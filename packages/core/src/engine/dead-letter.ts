@@ -1,0 +1,127 @@
+import type { ConnectorError, ErrorCode } from '../error.js';
+import { createMessage, type Message, type Value } from '../message.js';
+import type { Position } from '../source-driver.js';
+import type { InvalidMessage } from './hub.js';
+
+/**
+ * A key, payload or header as it was: null, bytes that are UTF-8 as `text`, any other bytes as `base64`, and what was never
+ * bytes as `value`.
+ */
+export type Original = null | { readonly text: string } | { readonly base64: string } | { readonly value: Value };
+
+/** What a dead letter holds: the message as the source gave it, where it came from, and why it is here. */
+export interface DeadLetter {
+  /** Pipeline, source, partition, position and index: the same message has the same id when it comes again. */
+  readonly id: string;
+  /** When it was given up, ISO 8601. */
+  readonly at: string;
+  readonly pipeline: string;
+  readonly source: string;
+  readonly partition: string;
+  /** The position just after the message or, where the source cannot tell, after its batch. */
+  readonly position: Position;
+  /** Index of the message in what ends at `position`. */
+  readonly index: number;
+  /** The sink that refused it; null when it failed before. */
+  readonly sink: string | null;
+  readonly code: ErrorCode;
+  readonly reason: string;
+  /** Write attempts; 0 when it never reached a sink. */
+  readonly attempts: number;
+  readonly message: {
+    readonly topic: string | null;
+    readonly key: Original;
+    readonly payload: Original;
+    readonly headers: readonly (readonly [string, Original])[];
+    readonly timestamp: number | null;
+    readonly operation: string | null;
+    readonly before: Original;
+  };
+}
+
+/** The dead letter of an invalid message. */
+export function deadLetterOf(invalid: InvalidMessage, pipeline: string, nowMs: number): DeadLetter {
+  const { segment, index, error } = invalid;
+  const { batch, lease } = segment;
+  const position = batch.positionAt?.(index) ?? batch.position;
+  const at = batch.positionAt === undefined ? index : 0;
+  const source = lease.source.id;
+  return {
+    id: `${pipeline}/${source}/${lease.partition}/${JSON.stringify(position)}/${at}`,
+    at: new Date(nowMs).toISOString(),
+    pipeline,
+    source,
+    partition: lease.partition,
+    position,
+    index: at,
+    sink: invalid.branch?.id ?? null,
+    code: error.code,
+    reason: error.message,
+    attempts: invalid.attempts,
+    message: originalOf(batch.messages[index]),
+  };
+}
+
+/** The dead letter as a message for any sink: its id is the key, so that a keyed sink stores repeats once. */
+export function deadLetterMessage(letter: DeadLetter): Message {
+  // A DeadLetter is made of plain objects only, which its interface type does not tell the compiler.
+  return createMessage({ key: letter.id, payload: letter as unknown as Value, timestamp: Date.parse(letter.at) });
+}
+
+function originalOf(message: Message | undefined): DeadLetter['message'] {
+  return {
+    topic: message?.topic ?? null,
+    key: original(message?.key ?? null),
+    payload: original(message?.payload ?? null),
+    headers: (message?.headers ?? []).map(([name, value]) => [name, original(value)]),
+    timestamp: message?.timestamp ?? null,
+    operation: message?.operation ?? null,
+    before: original(message?.before ?? null),
+  };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function original(value: Value): Original {
+  if (value === null) return null;
+  if (!(value instanceof Uint8Array)) return { value };
+  try {
+    return { text: utf8.decode(value) };
+  } catch {
+    // Not UTF-8, so no text stands for these bytes.
+    return { base64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
+  }
+}
+
+/**
+ * Notices when too many of the latest messages are invalid: a wrong codec would otherwise drain the whole source into the
+ * dead letters.
+ */
+export class DeadLetterThreshold {
+  readonly #limit: number;
+  readonly #window: number;
+  #seen = 0;
+  /** At which message each of the latest invalid ones came, and its reason. */
+  #invalid: { readonly at: number; readonly reason: string }[] = [];
+
+  constructor(maxRatio: number, window: number) {
+    this.#limit = maxRatio * window;
+    this.#window = window;
+  }
+
+  /** Counts messages, valid or not. */
+  saw(count: number): void {
+    this.#seen += count;
+  }
+
+  /** Counts an invalid message; returns the most frequent reason when there are too many. */
+  add(error: ConnectorError): string | undefined {
+    this.#invalid.push({ at: this.#seen, reason: error.message });
+    this.#invalid = this.#invalid.filter(({ at }) => at > this.#seen - this.#window);
+    if (this.#invalid.length <= this.#limit) return undefined;
+    const counts = new Map<string, number>();
+    for (const { reason } of this.#invalid) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    const [frequent] = [...counts].sort(([, a], [, b]) => b - a);
+    return frequent?.[0];
+  }
+}

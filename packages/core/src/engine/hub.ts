@@ -1,0 +1,50 @@
+import type { ConnectorError } from '../error.js';
+import type { Budget } from './budget.js';
+import type { Lease, Segment } from './lease.js';
+import type { BranchPlan, Plan } from './plan.js';
+import type { RunStats } from './run-stats.js';
+import type { SinkWriter } from './sink-writer.js';
+
+/** One message that can never be written, or never be decoded. */
+export interface InvalidMessage {
+  readonly segment: Segment;
+  /** Index of the source message in its batch. */
+  readonly index: number;
+  readonly error: ConnectorError;
+  /** Write attempts that were made; 0 when it never reached the sink. */
+  readonly attempts: number;
+  /** The sink that refused it, or undefined when it failed before the branches. */
+  readonly branch: BranchPlan | undefined;
+}
+
+/** How the parts of a run reach the whole. */
+export interface Hub {
+  readonly plan: Plan;
+  readonly budget: Budget;
+  readonly stats: RunStats;
+  /** The run ends: nothing waits in back-off any more, and what fails now stays unsettled. */
+  readonly stopping: boolean;
+  /** Aborted when `stopping` begins. */
+  readonly stopSignal: AbortSignal;
+  /** Counts source messages for the dead-letter threshold. */
+  sawSourceMessages(count: number): void;
+  /** The source can deliver no more until something is settled, or nothing more comes: batches do not wait to fill. */
+  urgent(): boolean;
+  /** All parts of these messages are finished. */
+  finished(segment: Segment): void;
+  invalid(message: InvalidMessage): void;
+  /** A sink that needs flushes failed: what it has not flushed counts as not written and is read again. */
+  restart(writer: SinkWriter, error: ConnectorError): void;
+  /** Ends the run with an error. `drain` first writes what is queued, `drop` leaves it for the next run. */
+  fail(error: ConnectorError, queued: 'drain' | 'drop'): void;
+  degraded(part: string, error: ConnectorError, attempt: number, delayMs: number): void;
+  recovered(part: string): void;
+  /** Something was written, so a flush may be due. */
+  written(lease: Lease): void;
+}
+
+/** One part of these messages is finished: a write, a dead letter. */
+export function finishPart(hub: Hub, segment: Segment): void {
+  segment.pending--;
+  if (segment.pending === 0 && !segment.lease.discarded) hub.finished(segment);
+}

@@ -1,0 +1,56 @@
+import type { Position, SourceBatch, SourceDriver } from '../source-driver.js';
+import { AckTracker, type Tracked } from './ack-tracker.js';
+import type { SourcePlan } from './plan.js';
+
+/** The messages of one source batch, or of its beginning, on their way to the sinks. */
+export interface Segment extends Tracked {
+  readonly lease: Lease;
+  readonly batch: SourceBatch;
+  /** Index in the batch of the first message. */
+  from: number;
+  /** Source messages of which a dead letter exists already. */
+  readonly deadLettered: Set<number>;
+}
+
+/**
+ * One stretch of holding one partition. Tracker, retries and late settlements belong to it and die with it, so that nothing
+ * of an old lease ever reaches the driver.
+ */
+export class Lease {
+  /** Source id and partition, as in a checkpoint. */
+  readonly key: string;
+  readonly source: SourcePlan;
+  readonly partition: string;
+  readonly driver: SourceDriver;
+  readonly tracker: AckTracker<Segment> = new AckTracker();
+  /** Aborted when reading is to end. */
+  readonly stopReading: AbortController = new AbortController();
+  /**
+   * Its messages cannot be read again, so after a failed flush they are written again from memory; every other lease is
+   * discarded and read again.
+   */
+  readonly retained: boolean;
+  /** What was received of it and is not settled. */
+  readonly charged: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
+  /** The position up to which everything is durable, until the checkpoint has it. */
+  durable: Position | undefined;
+  iterator: AsyncIterator<SourceBatch> | undefined;
+  /** It is being given up, after what was read is settled. */
+  leaving = false;
+  /** Resolves when nothing more is read; never rejects. */
+  reading: Promise<void> = Promise.resolve();
+  /** Nothing more will be read. */
+  ended = false;
+  /** It belongs to somebody else, or its driver is gone: nothing is committed any more. */
+  lost = false;
+  /** What was read and is not settled counts as never read. */
+  discarded = false;
+
+  constructor(source: SourcePlan, partition: string, driver: SourceDriver) {
+    this.source = source;
+    this.partition = partition;
+    this.driver = driver;
+    this.key = `${source.id}:${partition}`;
+    this.retained = source.owner === 'none';
+  }
+}

@@ -1,0 +1,130 @@
+import { ConnectorError } from '../error.js';
+import type { ErasedConnector } from '../connector.js';
+import type { ReadBatch, ReadSettings } from '../read.js';
+import type { Sink } from '../sink.js';
+import type { SinkBatch } from '../sink-driver.js';
+import type { Source } from '../source.js';
+import { memoryCheckpoints } from '../checkpoint/memory-store.js';
+import { Condition } from './condition.js';
+import { planOf } from './plan.js';
+import { Run } from './run.js';
+
+/** A batch that waits to be read, or is being handled. */
+interface Offered {
+  readonly batch: SinkBatch;
+  readonly take: () => void;
+}
+
+/**
+ * Reads a source without a pipeline: an engine run whose sink hands each batch to the caller. A batch counts as handled when
+ * the next one is asked for or when it is committed; only a commit settles.
+ */
+export async function* readSource(source: Source, settings: ReadSettings = {}): AsyncGenerator<ReadBatch, void, undefined> {
+  const offered: Offered[] = [];
+  const changed = new Condition();
+  const stop = new AbortController();
+  let over = false;
+  const offer = (batch: SinkBatch): Promise<void> =>
+    new Promise((resolve) => {
+      if (over) return resolve();
+      offered.push({ batch, take: resolve });
+      changed.notify();
+    });
+  const run = new Run(readerPlan(source, settings, offer));
+  const onAbort = (): void => stop.abort();
+  settings.signal?.addEventListener('abort', onAbort);
+  if (settings.signal?.aborted) stop.abort();
+  let ended = false;
+  let failure: unknown;
+  const running = run.execute(stop.signal).then(
+    () => end(),
+    (error: unknown) => {
+      failure = error;
+      end();
+    },
+  );
+  function end(): void {
+    ended = true;
+    changed.notify();
+  }
+  const finish = (): void => {
+    over = true;
+    for (const { take } of offered.splice(0)) take();
+  };
+  stop.signal.addEventListener('abort', finish);
+  try {
+    for (;;) {
+      await changed.until(() => offered.length > 0 || ended || over);
+      const [next] = offered;
+      if (next === undefined) break;
+      yield toReadBatch(next, run);
+      if (offered[0] === next) offered.shift();
+      next.take();
+    }
+  } finally {
+    finish();
+    stop.abort();
+    settings.signal?.removeEventListener('abort', onAbort);
+    await running;
+  }
+  if (failure !== undefined) throw failure;
+}
+
+function toReadBatch({ batch, take }: Offered, run: Run): ReadBatch {
+  const [slice] = batch.slices;
+  if (slice === undefined || slice.position === undefined) throw new ConnectorError('internal', 'a batch came without its position');
+  return {
+    partition: slice.partition.slice(slice.partition.indexOf(':') + 1),
+    messages: batch.messages,
+    position: slice.position,
+    commit: async () => {
+      take();
+      await run.settleAndCommit();
+    },
+  };
+}
+
+function readerPlan(source: Source, settings: ReadSettings, offer: (batch: SinkBatch) => Promise<void>): ReturnType<typeof planOf> {
+  const plan = planOf({
+    name: settings.name ?? source.connector.name,
+    source,
+    sink: readerSink(offer),
+    checkpoints: settings.checkpoints ?? memoryCheckpoints(),
+    timeoutMs: 2 ** 31 - 1, // a batch is handled as long as it takes
+    ...(settings.clock === undefined ? {} : { clock: settings.clock }),
+    ...(settings.onEvent === undefined ? {} : { onEvent: settings.onEvent }),
+  });
+  // The caller gets what the source's codec makes of it: nothing is encoded again.
+  return { ...plan, settles: 'onRequest', branches: plan.branches.map((branch) => ({ ...branch, steps: [] })) };
+}
+
+/** One batch at a time, each as the source gave it. */
+function readerSink(offer: (batch: SinkBatch) => Promise<void>): Sink {
+  const unused = (): never => {
+    throw new ConnectorError('unsupported', 'the reader has no config');
+  };
+  const capabilities: Sink['capabilities'] = {
+    atomic: false,
+    idempotent: false,
+    overlap: 'none',
+    payload: 'bytes',
+    changes: true,
+    preferred: { maxMessages: 1, maxBytes: 1, maxInFlight: 1 },
+  };
+  const connector = {
+    name: 'reader',
+    title: 'Reader',
+    contract: 1,
+    sink: { config: undefined, capabilities: () => capabilities, open: () => ({ write: offer, close: () => Promise.resolve() }) },
+  };
+  return {
+    direction: 'sink',
+    connector: connector as unknown as ErasedConnector, // never parsed, so it needs no schema
+    config: {},
+    options: {},
+    capabilities,
+    open: unused,
+    check: unused,
+    discover: unused,
+  };
+}

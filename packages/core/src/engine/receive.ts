@@ -1,0 +1,127 @@
+import { ConnectorError, isConnectorError } from '../error.js';
+import type { BatchFailure } from '../sink-driver.js';
+import type { SourceBatch } from '../source-driver.js';
+import { type Flow, runSteps } from './flow.js';
+import { finishPart, type Hub } from './hub.js';
+import type { Lease, Segment } from './lease.js';
+import type { SinkWriter } from './sink-writer.js';
+
+/**
+ * Takes a batch from a source: charges it to the budget, decodes and transforms it, and queues what comes out at the sinks.
+ * Returns a promise only when a transform did.
+ */
+export function receive(hub: Hub, writers: readonly SinkWriter[], lease: Lease, batch: SourceBatch): void | Promise<void> {
+  const count = batch.messages.length;
+  const { bytes } = batch;
+  hub.budget.charge(count, bytes);
+  lease.charged.messages += count;
+  lease.charged.bytes += bytes;
+  hub.stats.received(lease.source.id, lease.key, { count, bytes, lag: batch.lag });
+  const segment: Segment = {
+    lease,
+    batch,
+    from: 0,
+    count,
+    bytes,
+    position: batch.position,
+    pending: 1, // held until its outputs are queued
+    deadLettered: new Set(),
+  };
+  lease.tracker.add(segment);
+  hub.sawSourceMessages(count);
+  const steps = hub.plan.steps.get(lease.source.id) ?? [];
+  const failures: BatchFailure[] = [];
+  const flow = runSteps(sound(batch, failures), steps, failures);
+  if (flow instanceof Promise) return flow.then((after) => dispatch(hub, writers, segment, { flow: after, failures }));
+  return dispatch(hub, writers, segment, { flow, failures });
+}
+
+/** The messages of a batch that its driver could make sense of. */
+function sound(batch: SourceBatch, failures: BatchFailure[]): Flow {
+  const broken = batch.failures;
+  if (broken === undefined || broken.length === 0) return { messages: batch.messages, origins: undefined };
+  failures.push(...broken);
+  const skip = new Set(broken.map(({ index }) => index));
+  const origins = batch.messages.map((_, index) => index).filter((index) => !skip.has(index));
+  return { messages: batch.messages.filter((_, index) => !skip.has(index)), origins };
+}
+
+interface Processed {
+  readonly flow: Flow;
+  readonly failures: BatchFailure[];
+}
+
+function dispatch(hub: Hub, writers: readonly SinkWriter[], segment: Segment, processed: Processed): void | Promise<void> {
+  if (segment.lease.discarded) return;
+  const { failures } = processed;
+  let { flow } = processed;
+  if (failures.length > 0) {
+    failures.sort((a, b) => a.index - b.index);
+    if (hub.plan.onInvalid === 'stop') flow = stopAt(hub, segment, flow, failures);
+    else for (const failure of failures) report(hub, segment, failure, undefined);
+  }
+  if (flow.origins !== undefined) hub.stats.filtered += segment.count - new Set(flow.origins).size - new Set(failures.map((f) => f.index)).size;
+  return branchOut(hub, writers, segment, flow);
+}
+
+function branchOut(hub: Hub, writers: readonly SinkWriter[], segment: Segment, flow: Flow, from = 0): void | Promise<void> {
+  for (let index = from; index < writers.length; index++) {
+    const writer = writers[index];
+    if (writer === undefined) continue;
+    const failures: BatchFailure[] = [];
+    const own = runSteps(flow, writer.branch.steps, failures);
+    if (own instanceof Promise) {
+      return own.then((after) => {
+        queue(hub, writer, segment, { flow: after, failures });
+        return branchOut(hub, writers, segment, flow, index + 1);
+      });
+    }
+    queue(hub, writer, segment, { flow: own, failures });
+  }
+  finishPart(hub, segment);
+}
+
+function queue(hub: Hub, writer: SinkWriter, segment: Segment, { flow, failures }: Processed): void {
+  if (segment.lease.discarded) return;
+  for (const failure of failures) report(hub, segment, failure, writer);
+  writer.add(segment, flow);
+}
+
+function report(hub: Hub, segment: Segment, failure: BatchFailure, writer: SinkWriter | undefined): void {
+  hub.invalid({
+    segment,
+    index: segment.from + failure.index,
+    error: asInvalid(failure.error),
+    attempts: 0,
+    branch: writer?.branch,
+  });
+}
+
+/** What a driver or a step says about one message; anything but a fatal error makes the message invalid. */
+function asInvalid(error: unknown): ConnectorError {
+  if (isConnectorError(error)) return error;
+  return new ConnectorError('message_invalid', error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/**
+ * An invalid message stops the pipeline: what comes before it is still written, so that the next run begins with it.
+ * Without `positionAt` the batch settles only as a whole, and all of it is left.
+ */
+function stopAt(hub: Hub, segment: Segment, flow: Flow, failures: readonly BatchFailure[]): Flow {
+  const [first] = failures;
+  if (first === undefined) return flow;
+  const { batch, lease } = segment;
+  const position = first.index > 0 ? batch.positionAt?.(first.index - 1) : undefined;
+  hub.fail(asInvalid(first.error), 'drain');
+  if (position === undefined) {
+    segment.pending++; // never finished
+    return { messages: [], origins: [] };
+  }
+  const rest: Segment = { ...segment, from: first.index, count: segment.count - first.index, bytes: 0, pending: 1 };
+  lease.tracker.add(rest);
+  segment.count = first.index;
+  Object.assign(segment, { position });
+  const kept = flow.messages.map((_, index) => flow.origins?.[index] ?? index).findIndex((origin) => origin > first.index);
+  if (kept < 0) return flow;
+  return { messages: flow.messages.slice(0, kept), origins: flow.origins?.slice(0, kept) };
+}

@@ -1,0 +1,160 @@
+import { type Attributes, type Counter, type Gauge, type Histogram, type Meter, metrics, type UpDownCounter } from '@opentelemetry/api';
+import type { DriverMetrics } from '../connector.js';
+import type { PipelineStats } from '../pipeline-definition.js';
+import type { Budget } from './budget.js';
+
+/**
+ * The counters of one run: as plain numbers for `pipeline.stats()` and as OpenTelemetry metrics, which cost nothing while
+ * nobody listens. One reading per batch, never per message.
+ *
+ * Names are those of the messaging semantic conventions where one exists, else under `sluice.`.
+ * @see https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
+ */
+export class RunStats {
+  receivedMessages = 0;
+  receivedBytes = 0;
+  written = 0;
+  filtered = 0;
+  failed = 0;
+  retried = 0;
+  deadLettered = 0;
+  dropped = 0;
+  unsettled = 0;
+  readonly lag: Map<string, number> = new Map();
+  readonly connectors: Map<string, number> = new Map();
+  readonly positions: Map<string, unknown> = new Map();
+  readonly #pipeline: string;
+  readonly #budget: Budget;
+  readonly #instruments: Instruments;
+  readonly #attributes = new Map<string, Attributes>();
+
+  constructor(pipeline: string, budget: Budget) {
+    this.#pipeline = pipeline;
+    this.#budget = budget;
+    this.#instruments = instrumentsOf(metrics.getMeter('@sluice/core'));
+  }
+
+  received(part: string, key: string, batch: { readonly count: number; readonly bytes: number; readonly lag: number | undefined }): void {
+    this.receivedMessages += batch.count;
+    this.receivedBytes += batch.bytes;
+    const attributes = this.#attributesOf(part);
+    this.#instruments.consumed.add(batch.count, attributes);
+    this.#instruments.receivedBytes.add(batch.bytes, attributes);
+    this.#instruments.inFlight.add(batch.count, attributes);
+    if (batch.lag !== undefined) {
+      this.lag.set(key, batch.lag);
+      this.#instruments.lag.record(batch.lag, { ...attributes, 'messaging.destination.partition.id': key });
+    }
+  }
+
+  settled(part: string, count: number): void {
+    this.#instruments.inFlight.add(-count, this.#attributesOf(part));
+  }
+
+  wrote(part: string, count: number, ms: number, failed: boolean): void {
+    const attributes = this.#attributesOf(part);
+    this.#instruments.duration.record(ms / 1000, attributes);
+    this.#instruments.batchSize.record(count, attributes);
+    if (failed) {
+      this.failed += count;
+      this.#instruments.failed.add(count, attributes);
+    }
+  }
+
+  tookOver(part: string, count: number): void {
+    this.written += count;
+    this.#instruments.sent.add(count, this.#attributesOf(part));
+  }
+
+  wroteAgain(part: string, count: number): void {
+    this.retried += count;
+    this.#instruments.retried.add(count, this.#attributesOf(part));
+  }
+
+  gaveUp(part: string, count: number, dropped: boolean): void {
+    if (dropped) this.dropped += count;
+    else this.deadLettered += count;
+    (dropped ? this.#instruments.dropped : this.#instruments.deadLettered).add(count, this.#attributesOf(part));
+  }
+
+  /** What a connector counts itself. */
+  driverMetrics(part: string, connector: string): DriverMetrics {
+    const meter = metrics.getMeter('@sluice/core');
+    const instruments = new Map<string, Counter | Gauge>();
+    const attributes = this.#attributesOf(part);
+    return {
+      add: (name, amount) => {
+        const key = `${part}.${name}`;
+        this.connectors.set(key, (this.connectors.get(key) ?? 0) + amount);
+        const counter = instruments.get(name) ?? meter.createCounter(`sluice.${connector}.${name}`);
+        instruments.set(name, counter);
+        (counter as Counter).add(amount, attributes); // a name is a counter or a gauge, never both
+      },
+      set: (name, value) => {
+        this.connectors.set(`${part}.${name}`, value);
+        const gauge = instruments.get(name) ?? meter.createGauge(`sluice.${connector}.${name}`);
+        instruments.set(name, gauge);
+        (gauge as Gauge).record(value, attributes); // a name is a counter or a gauge, never both
+      },
+    };
+  }
+
+  snapshot(): PipelineStats {
+    return {
+      received: this.receivedMessages,
+      receivedBytes: this.receivedBytes,
+      written: this.written,
+      filtered: this.filtered,
+      failed: this.failed,
+      retried: this.retried,
+      deadLettered: this.deadLettered,
+      dropped: this.dropped,
+      inFlight: this.#budget.messages,
+      inFlightBytes: this.#budget.bytes,
+      lag: Object.fromEntries(this.lag),
+      connectors: Object.fromEntries(this.connectors),
+      positions: Object.fromEntries(this.positions),
+      unsettled: this.unsettled,
+    };
+  }
+
+  #attributesOf(part: string): Attributes {
+    let attributes = this.#attributes.get(part);
+    if (attributes === undefined) {
+      attributes = { 'sluice.pipeline': this.#pipeline, 'sluice.part': part };
+      this.#attributes.set(part, attributes);
+    }
+    return attributes;
+  }
+}
+
+interface Instruments {
+  readonly consumed: Counter;
+  readonly sent: Counter;
+  readonly duration: Histogram;
+  readonly receivedBytes: Counter;
+  readonly failed: Counter;
+  readonly retried: Counter;
+  readonly deadLettered: Counter;
+  readonly dropped: Counter;
+  readonly inFlight: UpDownCounter;
+  readonly batchSize: Histogram;
+  readonly lag: Gauge;
+}
+
+function instrumentsOf(meter: Meter): Instruments {
+  const messages = { unit: '{message}' };
+  return {
+    consumed: meter.createCounter('messaging.client.consumed.messages', { ...messages, description: 'Messages taken from sources' }),
+    sent: meter.createCounter('messaging.client.sent.messages', { ...messages, description: 'Messages taken over by sinks' }),
+    duration: meter.createHistogram('messaging.client.operation.duration', { unit: 's', description: 'Duration of a write' }),
+    receivedBytes: meter.createCounter('sluice.received.bytes', { unit: 'By', description: 'Bytes taken from sources' }),
+    failed: meter.createCounter('sluice.failed.messages', { ...messages, description: 'Messages of failed write attempts' }),
+    retried: meter.createCounter('sluice.retried.messages', { ...messages, description: 'Messages written again' }),
+    deadLettered: meter.createCounter('sluice.dead_lettered.messages', { ...messages, description: 'Messages stored as dead letters' }),
+    dropped: meter.createCounter('sluice.dropped.messages', { ...messages, description: 'Invalid messages dropped on request' }),
+    inFlight: meter.createUpDownCounter('sluice.in_flight.messages', { ...messages, description: 'Received and not yet settled' }),
+    batchSize: meter.createHistogram('sluice.batch.messages', { ...messages, description: 'Messages of one write' }),
+    lag: meter.createGauge('sluice.lag', { description: 'How much waits behind what was read' }),
+  };
+}

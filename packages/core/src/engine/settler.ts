@@ -1,0 +1,202 @@
+import type { CheckpointClaim } from '../checkpoint/store.js';
+import type { ConnectorError } from '../error.js';
+import type { Checkpoint, StoredPosition } from '../sink-driver.js';
+import type { Position } from '../source-driver.js';
+import type { Finished } from './ack-tracker.js';
+import { Mutex } from './condition.js';
+import type { Lease } from './lease.js';
+import type { Run } from './run.js';
+import type { SinkWriter } from './sink-writer.js';
+
+/**
+ * Settles what is finished, in the one legal order: the sinks have it durably, then the checkpoint is durable, then the
+ * source is told.
+ */
+export class Settler {
+  /** What the checkpoint store holds. */
+  #checkpoint: Checkpoint = {};
+  #claim: CheckpointClaim | undefined;
+  readonly #run: Run;
+  readonly #mutex = new Mutex();
+  readonly #moved = new Set<Lease>();
+  #next: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  /** Takes the checkpoint of the store over. */
+  begin(claim: CheckpointClaim): void {
+    this.#claim = claim;
+    this.#checkpoint = claim.checkpoint;
+  }
+
+  /** The stored positions of the checkpoint store. */
+  get stored(): Checkpoint {
+    return this.#checkpoint;
+  }
+
+  /** Runs a task while nothing settles, begins or ends. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(task);
+  }
+
+  /** Something can be settled: it is at the next interval at the latest. */
+  soon(): void {
+    if (this.#cancelTimer !== undefined || this.#run.plan.settles === 'onRequest') return;
+    this.#cancelTimer = this.#run.plan.clock.after(this.#run.plan.flush.intervalMs, () => {
+      this.#cancelTimer = undefined;
+      void this.settle();
+    });
+  }
+
+  /** Settles all that is finished when it begins. Calls while one waits to begin share it. Never rejects. */
+  settle(): Promise<void> {
+    this.#next ??= this.#mutex.run(() => {
+      this.#next = undefined;
+      return this.cycle();
+    });
+    return this.#next;
+  }
+
+  /** Whether something durable is not in the checkpoint yet. */
+  get unsaved(): boolean {
+    return this.#moved.size > 0;
+  }
+
+  stop(): void {
+    this.#cancelTimer?.();
+  }
+
+  /** One flush and one checkpoint. Called alone or inside {@link exclusively}. Never rejects. */
+  async cycle(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (this.#run.restarting) return;
+    const flushing = this.#run.writers.filter((writer) => writer.session.flushes);
+    if (flushing.length > 0 && !(await this.#flush(flushing))) return;
+    await this.#save();
+  }
+
+  /** Takes the finished prefix of a lease as durable: at once where no sink needs a flush. */
+  take(lease: Lease): void {
+    const finished = lease.tracker.take();
+    if (finished !== undefined) this.#apply(lease, finished);
+  }
+
+  #apply(lease: Lease, finished: Finished): void {
+    lease.charged.messages -= finished.count;
+    lease.charged.bytes -= finished.bytes;
+    this.#run.budget.release(finished.count, finished.bytes);
+    this.#run.stats.settled(lease.source.id, finished.count);
+    lease.durable = finished.position;
+    this.#moved.add(lease);
+    if (lease.source.owner !== 'none') this.#run.stats.positions.set(lease.key, finished.position);
+  }
+
+  async #flush(writers: readonly SinkWriter[]): Promise<boolean> {
+    for (const writer of writers) writer.pause();
+    try {
+      await this.#quiet(writers);
+      if (this.#run.restarting || !this.#run.flushable(writers)) return false;
+      const taken = this.#takeReplayable();
+      const checkpoint: Record<string, StoredPosition> = {};
+      for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
+      for (const writer of writers) {
+        const atomic = writer.branch.sink.capabilities.atomic && taken.size > 0;
+        if (writer.unflushedMessages === 0 && !atomic) continue;
+        try {
+          await writer.session.flush(checkpoint);
+        } catch (error) {
+          this.#run.flushFailed(writer, error as ConnectorError); // the session throws nothing else
+          return false;
+        }
+        writer.flushed();
+      }
+      this.#run.flushSucceeded();
+      for (const [lease, finished] of taken) this.#apply(lease, finished);
+      for (const lease of this.#run.leases) if (lease.retained) this.take(lease);
+      return true;
+    } finally {
+      for (const writer of writers) writer.resume();
+    }
+  }
+
+  /**
+   * Waits until no write is under way. An atomic sink makes all that it took over durable together with the checkpoint, so the
+   * checkpoint must pass all of it, and every dead letter before it must be durable.
+   */
+  async #quiet(writers: readonly SinkWriter[]): Promise<void> {
+    for (;;) {
+      await Promise.all(writers.map((writer) => writer.quiet()));
+      const waits = this.#run.deadLetters.filter((letters) => !letters.idle);
+      if (waits.length === 0 || this.#run.restarting || !writers.some((writer) => writer.branch.sink.capabilities.atomic)) return;
+      await Promise.all(waits.map((letters) => letters.changed.wait()));
+    }
+  }
+
+  #takeReplayable(): Map<Lease, Finished> {
+    const taken = new Map<Lease, Finished>();
+    for (const lease of this.#run.leases) {
+      if (lease.retained || lease.discarded) continue;
+      const finished = lease.tracker.take();
+      if (finished !== undefined) taken.set(lease, finished);
+    }
+    return taken;
+  }
+
+  #storedPosition(lease: Lease, position: Position): StoredPosition {
+    const { connector } = lease.source.source;
+    return {
+      connector: connector.name,
+      version: connector.source?.positionVersion ?? 1,
+      identity: lease.driver.identity ?? null,
+      position,
+    };
+  }
+
+  /** The checkpoint, then the commits. */
+  async #save(): Promise<void> {
+    if (this.#moved.size === 0) return;
+    const moved = [...this.#moved].flatMap((lease) => (lease.durable === undefined ? [] : [{ lease, position: lease.durable }]));
+    this.#moved.clear();
+    const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
+    if (stored.length > 0 && this.#claim !== undefined) {
+      const added = Object.fromEntries(stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]));
+      const checkpoint = { ...this.#checkpoint, ...added };
+      try {
+        await this.#claim.save(checkpoint);
+        this.#run.saved();
+      } catch (error) {
+        for (const { lease } of moved) this.#moved.add(lease);
+        this.#run.saveFailed(error);
+        return;
+      }
+      this.#checkpoint = checkpoint;
+    }
+    for (const { lease, position } of moved) this.#run.commit(lease, position);
+  }
+
+  /** Lets a new lease of the same partition go on with what an older one had settled and not yet saved or committed. */
+  inherit(lease: Lease, older: Lease): void {
+    if (older.durable === undefined) return;
+    lease.durable = older.durable;
+    this.#moved.delete(older);
+    this.#moved.add(lease);
+  }
+
+  /** Lets another process claim the checkpoint. */
+  async release(): Promise<void> {
+    await this.#claim?.release();
+  }
+
+  /** Where a lease of these partitions would go on if the process went on: for sources whose owner is the store or the source. */
+  positionsOf(leases: Iterable<Lease>): Checkpoint {
+    const positions: Record<string, StoredPosition> = { ...this.#checkpoint };
+    for (const lease of leases) {
+      if (lease.durable !== undefined) positions[lease.key] = this.#storedPosition(lease, lease.durable);
+    }
+    return positions;
+  }
+}

@@ -1,0 +1,113 @@
+import type { Clock } from '../clock.js';
+
+/** One consumer of a group. */
+export interface Member {
+  readonly instance: string;
+  /** The set of partitions it was told last. */
+  told: readonly string[];
+}
+
+/** Who holds which partition of a group, and who is to hold it. A partition moves when its holder has let it go. */
+export interface Assignment {
+  join(instance: string): Member;
+  /** Takes everything from a member that has gone. */
+  leave(member: Member): void;
+  /** What a member holds or may take now. */
+  setFor(member: Member): readonly string[];
+  /** The member is told a set and holds it from now on. What is not in it has to be let go within the time limit. */
+  tell(member: Member, set: readonly string[]): void;
+  /** The member gives up what it holds outside of the set that it was told last. */
+  letGo(member: Member): void;
+  /** Whether the member holds the partition, or takes it now because nobody does and it is meant for it. */
+  take(member: Member, partition: string): boolean;
+  /** Moves a partition: gracefully to an instance, or to nobody (null). Undefined: wherever the spread puts it. */
+  assign(partition: string, instance: string | null | undefined): void;
+  /** Takes a partition from its holder without warning. */
+  lose(partition: string): void;
+  /** Name of the instance that holds the partition. */
+  holder(partition: string): string | undefined;
+}
+
+/** What an assignment works on. */
+export interface AssignmentSetup {
+  readonly clock: Clock;
+  /** How long a member may take to let a partition go before it loses it. */
+  readonly revokeTimeoutMs: number;
+  partitions(): readonly string[];
+  /** Somebody's set may have changed. */
+  changed(): void;
+  lost(partition: string): void;
+}
+
+/** Spreads partitions evenly over members in the order of joining, unless a test assigns them. */
+export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, lost }: AssignmentSetup): Assignment {
+  const members: Member[] = [];
+  const holders = new Map<string, Member>();
+  const wishes = new Map<string, string | null>();
+
+  function target(partition: string): Member | undefined {
+    const wish = wishes.get(partition);
+    if (wish === null) return undefined;
+    const wished = members.find(({ instance }) => instance === wish);
+    return wished ?? members[partitions().indexOf(partition) % members.length];
+  }
+
+  function setFor(member: Member): readonly string[] {
+    return partitions().filter(
+      (partition) => target(partition) === member && (holders.get(partition) ?? member) === member,
+    );
+  }
+
+  function lose(partition: string): void {
+    holders.delete(partition);
+    lost(partition);
+    changed();
+  }
+
+  const heldBy = (member: Member): string[] =>
+    [...holders].filter(([, holder]) => holder === member).map(([partition]) => partition);
+
+  return {
+    setFor,
+    lose,
+    join(instance) {
+      const member: Member = { instance, told: [] };
+      members.push(member);
+      changed();
+      return member;
+    },
+    leave(member) {
+      const index = members.indexOf(member);
+      if (index < 0) return;
+      members.splice(index, 1);
+      for (const partition of heldBy(member)) holders.delete(partition);
+      changed();
+    },
+    tell(member, set) {
+      member.told = set;
+      for (const partition of set) holders.set(partition, member);
+      for (const partition of heldBy(member)) {
+        if (set.includes(partition)) continue;
+        clock.after(revokeTimeoutMs, () => {
+          if (holders.get(partition) === member && member.told === set) lose(partition);
+        });
+      }
+    },
+    letGo(member) {
+      const leaving = heldBy(member).filter((partition) => !member.told.includes(partition));
+      for (const partition of leaving) holders.delete(partition);
+      if (leaving.length > 0) changed();
+    },
+    take(member, partition) {
+      const free = !holders.has(partition) && target(partition) === member;
+      if (free) holders.set(partition, member);
+      return holders.get(partition) === member;
+    },
+    assign(partition, instance) {
+      if (instance === undefined) wishes.delete(partition);
+      else wishes.set(partition, instance);
+      changed();
+    },
+    holder: (partition) => holders.get(partition)?.instance,
+  };
+}

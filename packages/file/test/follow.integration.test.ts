@@ -1,0 +1,237 @@
+import { appendFile, copyFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { SourceDriver } from '@sluice/core/driver';
+import { expect, onTestFinished, test } from 'vitest';
+import { openSource, Reader, temporaryFolder, testContext } from './harness.js';
+
+const quick = { follow: true, pollIntervalMs: 5, scanIntervalMs: 5, rotateWaitMs: 50 } as const;
+
+async function follow(content?: string, context = testContext()): Promise<{ path: string; driver: SourceDriver; reader: Reader }> {
+  const path = join(await temporaryFolder(), 'app.log');
+  if (content !== undefined) await writeFile(path, content);
+  const driver = await openSource({ path, ...quick }, context);
+  return { path, driver, reader: new Reader(driver, path) };
+}
+
+test('reads what is appended, and a line only once its newline has come', async () => {
+  const { path, reader } = await follow('one\nhalf');
+  await reader.has('one');
+  await appendFile(path, ' and half\ntwo');
+  await reader.has('one', 'half and half');
+  await appendFile(path, '\n');
+  await reader.has('one', 'half and half', 'two');
+});
+
+test('waits for a file that does not exist yet, and says so', async () => {
+  const context = testContext();
+  const { path, reader } = await follow(undefined, context);
+  await expect.poll(() => context.notices).toEqual([`"${path}" does not exist; waiting for it`]);
+  await writeFile(path, 'one\n');
+  await reader.has('one');
+});
+
+test('reads a renamed file to its end, late lines included, before the new one', async () => {
+  const { path, reader } = await follow('one\n');
+  await reader.has('one');
+  await appendFile(path, 'two\n');
+  await rename(path, `${path}.1`);
+  await writeFile(path, 'four\n');
+  await appendFile(`${path}.1`, 'three\n');
+  await reader.has('one', 'two', 'three', 'four');
+});
+
+test('takes the last line of a rotated file as it is, without newline', async () => {
+  const { path, reader } = await follow('one\ntwo');
+  await reader.has('one');
+  await rename(path, `${path}.1`);
+  await reader.has('one', 'two');
+  await writeFile(path, 'three\n');
+  await reader.has('one', 'two', 'three');
+});
+
+test('reads every file when several rotations happen at once', async () => {
+  const { path, reader } = await follow('one\n');
+  await reader.has('one');
+  await rename(path, `${path}.1`);
+  await writeFile(path, 'two\n');
+  await rename(`${path}.1`, `${path}.2`);
+  await rename(path, `${path}.1`);
+  await writeFile(path, 'three\n');
+  await reader.has('one', 'two', 'three');
+});
+
+test('goes on after deletion and creation', async () => {
+  const { path, reader } = await follow('one\n');
+  await reader.has('one');
+  await appendFile(path, 'two\n');
+  await rm(path);
+  await reader.has('one', 'two');
+  await writeFile(path, 'three\n');
+  await reader.has('one', 'two', 'three');
+});
+
+test('goes on from the start of a file that was copied and truncated, and says so', async () => {
+  const context = testContext();
+  const { path, reader } = await follow('one\ntwo\n', context);
+  await reader.has('one', 'two');
+  await copyFile(path, `${path}.1`);
+  await truncate(path, 0);
+  await expect.poll(() => context.notices).toEqual([expect.stringContaining('was truncated after byte 8')]);
+  await appendFile(path, 'three\n');
+  await reader.has('one', 'two', 'three');
+});
+
+test('notices a truncation also when the file has grown past its old end since', async () => {
+  const { path, reader } = await follow('one\ntwo\n');
+  await reader.has('one', 'two');
+  await writeFile(path, 'three, longer than everything before\n');
+  await reader.has('one', 'two', 'three, longer than everything before');
+});
+
+test('loses and repeats nothing when it is stopped and started at any time between rotations', async () => {
+  const { path, reader: first } = await follow('0\n');
+  let reader = first;
+  const received: string[] = [];
+  const expected = ['0'];
+  const restart = async (): Promise<void> => {
+    await reader.stop();
+    expect(reader.failure).toBeUndefined();
+    received.push(...reader.received);
+    reader = new Reader(await openSource({ path, ...quick }), path, reader.position ?? stored);
+    stored = reader.position ?? stored;
+  };
+  let stored = first.position;
+  for (let round = 1; round < 25; round++) {
+    if (round % 3 === 0) await rename(path, `${path}.${String(round).padStart(3, '0')}`);
+    await appendFile(path, `${round}\n`);
+    expected.push(String(round));
+    if (round % 4 === 0) await expect.poll(() => received.length + reader.received.length).toBeGreaterThan(round / 2);
+    stored = reader.position ?? stored;
+    if (round % 2 === 0) await restart();
+  }
+  await expect.poll(() => [...received, ...reader.received], { timeout: 10_000 }).toEqual(expected);
+});
+
+test('goes on where it was after the file was rotated while nobody read it', async () => {
+  const { path, driver, reader } = await follow('one\ntwo\n');
+  await reader.has('one', 'two');
+  await reader.stop();
+  await appendFile(path, 'three\n');
+  await rename(path, `${path}-20260101`);
+  await writeFile(path, 'four\n');
+  const later = new Reader(driver, path, reader.position);
+  await later.has('three', 'four');
+});
+
+test('goes on after a file that was read to its end and deleted while nobody looked', async () => {
+  const { path, driver, reader } = await follow('one\n');
+  await reader.has('one');
+  await rm(path);
+  await expect.poll(() => JSON.stringify(reader.position)).toContain('finishedNs');
+  await reader.stop();
+  await writeFile(path, 'two\n');
+  await new Reader(driver, path, reader.position).has('two');
+});
+
+test('can begin at the end of a file', async () => {
+  const { path, driver, reader } = await follow('one\ntwo\n');
+  await reader.has('one', 'two');
+  await reader.stop();
+  const late = new Reader(driver, path, undefined, 'latest');
+  await expect.poll(() => late.position).toBeDefined();
+  await appendFile(path, 'three\n');
+  await late.has('three');
+});
+
+test('ends within a second of its abort', async () => {
+  const { reader } = await follow('one\n');
+  await reader.has('one');
+  const started = performance.now();
+  await reader.stop();
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test('ends when the driver is closed', async () => {
+  const { driver, reader } = await follow('one\n');
+  await reader.has('one');
+  await driver.close();
+  await expect.poll(() => reader.ended).toBe(true);
+});
+
+/** Holds partitions and reads them, as the engine does. */
+class Follower {
+  readonly readers = new Map<string, Reader>();
+  readonly #abort = new AbortController();
+  readonly #positions = new Map<string, Reader['position']>();
+  readonly #done: Promise<void>;
+
+  constructor(driver: SourceDriver) {
+    this.#done = this.#follow(driver);
+    onTestFinished(() => this.stop());
+  }
+
+  async #follow(driver: SourceDriver): Promise<void> {
+    for await (const set of driver.partitions?.(this.#abort.signal) ?? []) {
+      for (const [path, reader] of this.readers) {
+        if (set.includes(path)) continue;
+        await reader.stop();
+        this.#positions.set(path, reader.position);
+        this.readers.delete(path);
+      }
+      for (const path of set) {
+        if (!this.readers.has(path)) this.readers.set(path, new Reader(driver, path, this.#positions.get(path)));
+      }
+    }
+  }
+
+  get received(): Record<string, string[]> {
+    return Object.fromEntries([...this.readers].map(([path, reader]) => [basename(path), reader.received]));
+  }
+
+  async has(expected: Record<string, string[]>): Promise<void> {
+    await expect.poll(() => this.received, { timeout: 10_000, interval: 5 }).toEqual(expected);
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#done;
+  }
+}
+
+test('finds new files of a pattern while it runs', async () => {
+  const folder = await temporaryFolder();
+  const follower = new Follower(await openSource({ path: `${folder}/*.log`, ...quick }));
+  await follower.has({});
+  await writeFile(join(folder, 'a.log'), 'a1\n');
+  await follower.has({ 'a.log': ['a1'] });
+  await writeFile(join(folder, 'b.log'), 'b1\n');
+  await appendFile(join(folder, 'a.log'), 'a2\n');
+  await follower.has({ 'a.log': ['a1', 'a2'], 'b.log': ['b1'] });
+});
+
+test('gives a deleted file of a pattern up, and takes one of the same name for new', async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, 'a.log');
+  await writeFile(path, 'a1\n');
+  const follower = new Follower(await openSource({ path: `${folder}/*.log`, ...quick }));
+  await follower.has({ 'a.log': ['a1'] });
+  await rm(path);
+  await follower.has({});
+  await writeFile(path, 'a2\n');
+  await follower.has({ 'a.log': ['a2'] });
+});
+
+test('reads a file of a pattern once that is rotated to a name which matches, too, and says so', async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, 'app.log');
+  const context = testContext();
+  await writeFile(path, 'one\n');
+  const follower = new Follower(await openSource({ path: `${folder}/app.log*`, ...quick }, context));
+  await follower.has({ 'app.log': ['one'] });
+  await rename(path, `${path}.1`);
+  await writeFile(path, 'two\n');
+  await writeFile(`${path}.2.gz`, gzipSync('old\n'));
+  await follower.has({ 'app.log': ['one', 'two'] });
+  await expect.poll(() => context.notices).toEqual([expect.stringContaining('not read twice')]);
+});

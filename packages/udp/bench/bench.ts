@@ -1,0 +1,232 @@
+// Receives the same paced stream of datagrams with a bare socket, with the source driver, and with a whole pipeline, in turn,
+// and compares the CPU time of each message. `--json` prints the result as JSON. Exits with 1 when the pipeline misses its
+// target by more than double, or loses datagrams at a rate at which the bare socket loses none.
+import { fork } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { pipeline } from '@sluice/core';
+import { type Connector, defineConnector, type Message, z } from '@sluice/core/driver';
+import { sourceConfig } from '../dist/config.js';
+import { udp } from '../dist/index.js';
+import { openUdpSource } from '../dist/source.js';
+
+const ratesPerSecond = [50_000, 100_000, 200_000, 300_000];
+const durationMs = 1000;
+const runs = 3;
+const target = { ratio: 0.95, addedMicros: 0.1 };
+const config = { host: '127.0.0.1', port: 0, recvBufferBytes: 8 * 1024 * 1024 };
+
+/** One way to receive. */
+interface Receiver {
+  readonly port: number;
+  received(): number;
+  close(): Promise<void>;
+}
+
+/** What one way to receive did with one stream. */
+interface Run {
+  readonly sent: number;
+  readonly received: number;
+  readonly cpuMicros: number;
+}
+
+/** The runs of one way to receive at one rate. */
+interface Result {
+  readonly perSecond: number;
+  readonly receiver: string;
+  /** Of all runs together. */
+  readonly lostPercent: number;
+  /** User and system, for each message; the median of the runs. */
+  readonly cpuMicrosPerMessage: number;
+  /** Compared with the bare socket at the same rate. */
+  readonly ratio: number;
+  readonly addedMicros: number;
+}
+
+const receivers: Readonly<Record<string, () => Promise<Receiver>>> = {
+  'bare socket': openBare,
+  driver: openDriver,
+  pipeline: openPipeline,
+};
+
+/** Stands for user code, which looks at the payload and the sender of each message. */
+let looked = 0;
+
+function look(messages: readonly Message[]): void {
+  for (const { payload, headers } of messages) {
+    if (payload instanceof Uint8Array) looked += payload.length + headers.length;
+  }
+}
+
+async function openBare(): Promise<Receiver> {
+  let received = 0;
+  const socket = createSocket({ type: 'udp4', recvBufferSize: config.recvBufferBytes });
+  socket.on('message', (payload, from) => {
+    received++;
+    looked += payload.length + from.address.length + from.port;
+  });
+  socket.bind(config.port, config.host);
+  await once(socket, 'listening');
+  return {
+    port: socket.address().port,
+    received: () => received,
+    close: async () => {
+      const closed = once(socket, 'close');
+      socket.close();
+      await closed;
+    },
+  };
+}
+
+async function openDriver(): Promise<Receiver> {
+  let received = 0;
+  const opened = Promise.withResolvers<Socket>();
+  const abort = new AbortController();
+  const nothing = () => undefined;
+  const context = { pipeline: 'bench', id: 'source', signal: abort.signal, metrics: { add: nothing, set: nothing }, notice: nothing };
+  const driver = await openUdpSource(sourceConfig.parse(config), { onSocket: opened.resolve }, context);
+  const read = async () => {
+    const limits = { maxMessages: 10_000, maxBytes: 1024 * 1024, signal: abort.signal };
+    for await (const { messages } of driver.read('', undefined, limits)) {
+      received += messages.length;
+      look(messages);
+    }
+  };
+  const reading = read();
+  return {
+    port: (await opened.promise).address().port,
+    received: () => received,
+    close: async () => {
+      abort.abort();
+      await reading;
+      await driver.close();
+    },
+  };
+}
+
+async function openPipeline(): Promise<Receiver> {
+  let received = 0;
+  const opened = Promise.withResolvers<Socket>();
+  const abort = new AbortController();
+  const sink = countingSink((messages) => {
+    received += messages.length;
+    look(messages);
+  }).sink({});
+  const source = udp.source(config, { onSocket: opened.resolve });
+  const running = pipeline({ name: 'bench', source, sink }).run({ signal: abort.signal });
+  return {
+    port: (await opened.promise).address().port,
+    received: () => received,
+    close: async () => {
+      abort.abort();
+      await running;
+    },
+  };
+}
+
+const nothing = z.strictObject({});
+
+function countingSink(count: (messages: readonly Message[]) => void): Connector<never, never, typeof nothing, object> {
+  return defineConnector({
+    name: 'count',
+    title: 'Counts messages',
+    contract: 1,
+    sink: {
+      config: nothing,
+      capabilities: () => ({
+        atomic: false,
+        idempotent: false,
+        overlap: 'none',
+        payload: 'bytes',
+        changes: false,
+        preferred: { maxMessages: 1000, maxBytes: 1024 * 1024, maxInFlight: 1 },
+      }),
+      open: () =>
+        Promise.resolve({
+          write: ({ messages }) => {
+            count(messages);
+            return Promise.resolve();
+          },
+          close: () => Promise.resolve(),
+        }),
+    },
+  });
+}
+
+async function measure(open: () => Promise<Receiver>, perSecond: number): Promise<Run> {
+  const receiver = await open();
+  const program = fileURLToPath(new URL('./sender.ts', import.meta.url));
+  const sender = fork(program, [receiver.port, perSecond, durationMs].map(String));
+  await once(sender, 'message');
+  const before = process.cpuUsage();
+  sender.send('go');
+  const [sent] = (await once(sender, 'message')) as [number]; // all that the sender says after it was told to go
+  for (let seen = -1; seen !== receiver.received(); await sleep(50)) seen = receiver.received();
+  const { user, system } = process.cpuUsage(before);
+  const received = receiver.received();
+  await receiver.close();
+  return { sent, received, cpuMicros: user + system };
+}
+
+/** All ways to receive at one rate, in turn, so that whatever else the machine does meets each of them. */
+async function compare(perSecond: number): Promise<Result[]> {
+  const byReceiver = new Map<string, Run[]>(Object.keys(receivers).map((name) => [name, []]));
+  for (let run = 0; run < runs; run++) {
+    for (const [name, open] of Object.entries(receivers)) byReceiver.get(name)?.push(await measure(open, perSecond));
+  }
+  const bare = cpuMicrosPerMessage(byReceiver.get('bare socket') ?? []);
+  return [...byReceiver].map(([receiver, all]) => ({
+    perSecond,
+    receiver,
+    lostPercent: lostPercent(all),
+    cpuMicrosPerMessage: cpuMicrosPerMessage(all),
+    ratio: bare / cpuMicrosPerMessage(all),
+    addedMicros: cpuMicrosPerMessage(all) - bare,
+  }));
+}
+
+function cpuMicrosPerMessage(all: readonly Run[]): number {
+  return all.map(({ cpuMicros, received }) => cpuMicros / received).sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0;
+}
+
+function lostPercent(all: readonly Run[]): number {
+  const sum = (of: (run: Run) => number) => all.reduce((total, run) => total + of(run), 0);
+  return 100 * (1 - sum(({ received }) => received) / sum(({ sent }) => sent));
+}
+
+/** Why the results are not good enough; empty when they are. */
+function misses(results: readonly Result[]): string[] {
+  return results.flatMap(({ perSecond, receiver, ratio, addedMicros, lostPercent: lost }) => {
+    const bareLost = results.find((other) => other.perSecond === perSecond && other.receiver === 'bare socket')?.lostPercent;
+    const slow = 1 - ratio > 2 * (1 - target.ratio) && addedMicros > 2 * target.addedMicros;
+    return [
+      ...(slow ? [`${receiver} at ${perSecond}/s: ratio ${ratio.toFixed(2)}, ${addedMicros.toFixed(2)} µs added`] : []),
+      ...(bareLost === 0 && lost > 0 ? [`${receiver} at ${perSecond}/s: lost ${lost.toFixed(3)} %, the bare socket nothing`] : []),
+    ];
+  });
+}
+
+function print(results: readonly Result[]): void {
+  console.log(`datagrams of 100 bytes over loopback, ${runs} runs of ${durationMs} ms in turn; target: ratio ${target.ratio} or ${target.addedMicros} µs added`);
+  console.table(
+    results.map((result) => ({
+      'datagrams/s': result.perSecond,
+      receiver: result.receiver,
+      'lost %': result.lostPercent.toFixed(3),
+      'CPU s per million': result.cpuMicrosPerMessage.toFixed(2),
+      ratio: result.ratio.toFixed(3),
+      'µs added': result.addedMicros.toFixed(3),
+    })),
+  );
+}
+
+for (const open of Object.values(receivers)) await measure(open, 100_000); // warms the code up
+const results: Result[] = [];
+for (const perSecond of ratesPerSecond) results.push(...(await compare(perSecond)));
+const missed = misses(results);
+if (process.argv.includes('--json')) console.log(JSON.stringify({ target, durationMs, runs, results, missed }, null, 2));
+else print(results);
+for (const text of missed) console.error(`missed: ${text}`);
+if (missed.length > 0 || looked === 0) process.exitCode = 1;
