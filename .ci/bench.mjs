@@ -13,15 +13,17 @@ if (!known.includes(name)) {
   process.exit(2);
 }
 
-run('turbo', ['run', 'build', '--output-logs=errors-only'], {
-  stdio: ['ignore', process.stderr, 'inherit'],
+const build = spawnSync('turbo run build --output-logs=errors-only', {
   shell: true,
+  stdio: ['ignore', process.stderr, 'inherit'],
 });
+endWith(build);
 // --expose-gc lets mitata collect garbage between two benchmarks.
-run(process.execPath, ['--expose-gc', entry(name), ...rest], { stdio: 'inherit' });
+const benchmark = spawnSync(process.execPath, ['--expose-gc', entry(name), ...rest], { stdio: 'inherit' });
+endWith(benchmark);
 
-function run(command, args, options) {
-  const { error, signal, status } = spawnSync(command, args, options);
+/** Ends this process in the way a child ended that did not succeed. */
+function endWith({ error, signal, status }) {
   if (error) throw error;
   if (signal) process.kill(process.pid, signal);
   if (status !== 0) process.exit(status ?? 1);

@@ -6,7 +6,7 @@ import { isConnector } from './connectors.mjs';
 import { report } from './problems.mjs';
 
 const root = new Set(
-  `.changeset .ci .github .gitignore .npmrc biome.json CODE_OF_CONDUCT.md CONTRIBUTING.md DESIGN.md examples knip.json LICENSE
+  `.changeset .ci .github .gitignore biome.json CODE_OF_CONDUCT.md CONTRIBUTING.md DESIGN.md examples knip.json LICENSE
   oxlint.json package.json packages pnpm-lock.yaml pnpm-workspace.yaml README.md SECURITY.md templates tsconfig.base.json
   turbo.json vitest.config.ts`.split(/\s+/),
 );

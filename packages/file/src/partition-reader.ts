@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import type { Framing, Position, ReadOptions, SourceBatch } from '@sluice/core/driver';
 import { compressionOf } from './compression.js';
 import { named } from './error.js';
@@ -52,9 +53,9 @@ export async function* readPartition(
       yield* readFile(run, path, { file, cutter, from: from?.bytes ?? 0, maxBytes, signal });
       const isLast = run.follow === undefined && file.path === path;
       if (signal.aborted || isLast) return;
-      const { mtimeNs } = await file.handle.stat({ bigint: true });
-      place = await nextPlace(run, path, mtimeNs);
-      if (place === undefined && run.follow !== undefined) yield cutter.here(mtimeNs);
+      const last = await file.handle.stat({ bigint: true });
+      place = await nextPlace(run, path, last);
+      if (place === undefined && run.follow !== undefined) yield cutter.here(last.mtimeNs);
     } catch (error) {
       throw named(error, file.path);
     } finally {
@@ -72,8 +73,9 @@ function readFile(run: SourceRun, path: string, reading: Reading): AsyncGenerato
   return compression === undefined ? readPlain(run, path, reading) : readCompressed(reading, compression);
 }
 
-async function nextPlace(run: SourceRun, path: string, mtimeNs: bigint): Promise<Place | undefined> {
-  const file = await openSuccessor(path, { mtimeNs, isTaken: (stats) => run.claims.ownerOf(stats) !== undefined });
+async function nextPlace(run: SourceRun, path: string, { mtimeNs, birthtimeNs }: BigIntStats): Promise<Place | undefined> {
+  const isTaken = (stats: BigIntStats): boolean => run.claims.ownerOf(stats) !== undefined;
+  const file = await openSuccessor(path, { mtimeNs, birthtimeNs, isTaken });
   return file && startOf(file);
 }
 

@@ -27,6 +27,8 @@ export async function findMoved(path: string, identity: FileIdentity): Promise<O
 export interface Predecessor {
   /** When it was changed for the last time. */
   readonly mtimeNs: bigint;
+  /** When it was made, as far as known: tells files apart that were changed within one tick of the clock of the file system. */
+  readonly birthtimeNs: bigint;
   /** Tells files that are not its successor: itself, and those that somebody else reads. */
   isTaken(stats: BigIntStats): boolean;
 }
@@ -56,7 +58,7 @@ export async function openSuccessor(path: string, after: Predecessor): Promise<O
 async function rotatedAfter(path: string, after: Predecessor): Promise<readonly Entry[]> {
   const rotated = await filesBeside(path, (name) => isRotatedName(basename(path), name));
   return rotated
-    .filter(({ stats }) => stats.mtimeNs >= after.mtimeNs && !after.isTaken(stats))
+    .filter(({ stats }) => stats.mtimeNs >= after.mtimeNs && stats.birthtimeNs >= after.birthtimeNs && !after.isTaken(stats))
     .sort((a, b) => (a.stats.mtimeNs < b.stats.mtimeNs ? -1 : 1));
 }
 

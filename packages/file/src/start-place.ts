@@ -42,7 +42,7 @@ async function placeOf(path: string, position: FilePosition): Promise<Place | un
   const moved = await findMoved(path, position.file);
   if (moved !== undefined) return resume(moved, position);
   if (position.finishedNs !== undefined) {
-    const next = await openSuccessor(path, { mtimeNs: BigInt(position.finishedNs), isTaken: () => false });
+    const next = await openSuccessor(path, { mtimeNs: BigInt(position.finishedNs), birthtimeNs: 0n, isTaken: () => false });
     return next && startOf(next);
   }
   const what =

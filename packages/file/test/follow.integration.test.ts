@@ -91,26 +91,23 @@ test('notices a truncation also when the file has grown past its old end since',
 
 test('loses and repeats nothing when it is stopped and started at any time between rotations', async () => {
   const { path, reader: first } = await follow('0\n');
-  let reader = first;
   const received: string[] = [];
   const expected = ['0'];
-  const restart = async (): Promise<void> => {
-    await reader.stop();
-    expect(reader.failure).toBeUndefined();
-    received.push(...reader.received);
-    reader = new Reader(await openSource({ path, ...quick }), path, reader.position ?? stored);
-    stored = reader.position ?? stored;
-  };
-  let stored = first.position;
+  let reader = first;
+  let position: Reader['position'];
   for (let round = 1; round < 25; round++) {
     if (round % 3 === 0) await rename(path, `${path}.${String(round).padStart(3, '0')}`);
     await appendFile(path, `${round}\n`);
     expected.push(String(round));
     if (round % 4 === 0) await expect.poll(() => received.length + reader.received.length).toBeGreaterThan(round / 2);
-    stored = reader.position ?? stored;
-    if (round % 2 === 0) await restart();
+    if (round % 2 === 1) continue;
+    await reader.stop();
+    received.push(...reader.received);
+    position = reader.position ?? position;
+    // A driver of its own, as after a restart of the process.
+    reader = new Reader(await openSource({ path, ...quick }), path, position);
   }
-  await expect.poll(() => [...received, ...reader.received], { timeout: 10_000 }).toEqual(expected);
+  await expect.poll(() => reader.failure ?? [...received, ...reader.received], { timeout: 10_000 }).toEqual(expected);
 });
 
 test('goes on where it was after the file was rotated while nobody read it', async () => {

@@ -62,4 +62,9 @@ export class AckTracker<T extends Tracked> {
     }
     return true;
   }
+
+  /** Whether everything that was added is taken. */
+  get empty(): boolean {
+    return this.#head === this.#entries.length;
+  }
 }

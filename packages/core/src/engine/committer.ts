@@ -24,7 +24,7 @@ export class Committer {
   }
 
   add(lease: Lease, position: Position): void {
-    if (lease.driver.commit === undefined || lease.lost || lease.discarded) return;
+    if (lease.driver.commit === undefined || lease.lost || lease.over) return;
     this.#pending.set(lease, position);
     if (!this.#working) void this.#work();
   }
@@ -44,7 +44,7 @@ export class Committer {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       const [lease, position] = next;
       this.#pending.delete(lease);
-      if (lease.lost || lease.discarded) continue;
+      if (lease.lost || lease.over) continue;
       try {
         await this.#commit(lease, position);
       } catch (error) {

@@ -43,6 +43,8 @@ export class Lease {
   ended = false;
   /** It belongs to somebody else, or its driver is gone: nothing is committed any more. */
   lost = false;
+  /** Its iterator was ended: nothing can be committed under it any more. */
+  over = false;
   /** What was read and is not settled counts as never read. */
   discarded = false;
 

@@ -300,12 +300,9 @@ export class Run implements Hub {
 
   /** Ends what a lost lease has under way: queued messages are dropped, writes settle, and what the sinks took over is flushed. */
   async endWriting(lease: Lease): Promise<void> {
-    for (const writer of this.writers) writer.drop(lease);
+    for (const writer of this.writers) writer.drop(lease, 'begun');
     await settles(this.plan.clock, hungMs, lease.reading);
-    for (const writer of this.writers) {
-      writer.drop(lease);
-      await writer.settled(lease);
-    }
+    for (const writer of this.writers) await writer.finish(lease);
     if (this.#flushes && !lease.discarded) await this.settle();
   }
 
@@ -429,6 +426,9 @@ export class Run implements Hub {
       writer.pause();
       await writer.changed.until(() => writer.inFlight === 0);
     }
+    // What is durable already is still told, while the leases last.
+    await this.#settler.save();
+    await Promise.all(this.#runners.map((runner) => runner.committed()));
     await Promise.all(this.#runners.map((runner) => runner.endDiscarded()));
     if (this.stopping || !(await this.#waitToRetry(failed.branch.id, error, this.#flushBackoff))) return this.#endRestart();
     const atomic = this.writers.filter((writer) => writer.branch.sink.capabilities.atomic);

@@ -76,7 +76,7 @@ export class Settler {
     if (this.#run.restarting) return;
     const flushing = this.#run.writers.filter((writer) => writer.session.flushes);
     if (flushing.length > 0 && !(await this.#flush(flushing))) return;
-    await this.#save();
+    await this.save();
   }
 
   /** Takes the finished prefix of a lease as durable: at once where no sink needs a flush. */
@@ -157,7 +157,7 @@ export class Settler {
   }
 
   /** The checkpoint, then the commits. */
-  async #save(): Promise<void> {
+  async save(): Promise<void> {
     if (this.#moved.size === 0) return;
     const moved = [...this.#moved].flatMap((lease) => (lease.durable === undefined ? [] : [{ lease, position: lease.durable }]));
     this.#moved.clear();
@@ -180,9 +180,11 @@ export class Settler {
 
   /** Lets a new lease of the same partition go on with what an older one had settled and not yet saved or committed. */
   inherit(lease: Lease, older: Lease): void {
-    if (older.durable === undefined) return;
-    lease.durable = older.durable;
     this.#moved.delete(older);
+    const { position, replayable } = lease.source.source.capabilities;
+    // A queue's positions mean something to one lease only.
+    if (older.durable === undefined || (position === 'source' && !replayable)) return;
+    lease.durable = older.durable;
     this.#moved.add(lease);
   }
 

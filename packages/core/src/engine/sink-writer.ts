@@ -142,20 +142,27 @@ export class SinkWriter {
     return this.inFlight === 0 && this.#queuedMessages === 0;
   }
 
-  /** Resolves when no write under way holds messages of the lease. */
-  settled(lease: Lease): Promise<void> {
-    return this.changed.until(() => (this.#queues.get(lease)?.inFlight ?? 0) === 0);
+  /** Forgets what waits of a lease, but for the rest of a segment that was begun, and resolves when nothing is under way. */
+  async finish(lease: Lease): Promise<void> {
+    this.drop(lease, 'begun');
+    await this.changed.until(() => this.idle(lease) || this.halted);
   }
 
-  /** Forgets what waits of a lease. */
-  drop(lease: Lease): void {
+  /** Forgets what waits of a lease; `begun` keeps the rest of segments that were begun. */
+  drop(lease: Lease, keep?: 'begun'): void {
     const queue = this.#queues.get(lease);
     if (queue === undefined) return;
+    const kept: Piece[] = [];
     for (const piece of queue.pieces) {
+      if (keep === 'begun' && piece.group.started) {
+        kept.push(piece);
+        continue;
+      }
       this.#queuedMessages -= piece.messages.length;
       this.#forgetGroup(piece);
     }
-    queue.pieces = [];
+    queue.pieces = kept;
+    if (kept.length > 0) return;
     queue.cancelBackoff?.();
     if (queue.inFlight === 0) this.#queues.delete(lease);
     this.changed.notify();

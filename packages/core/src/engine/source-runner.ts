@@ -331,6 +331,7 @@ export class SourceRunner {
   }
 
   async #endIterator(lease: Lease): Promise<void> {
+    lease.over = true;
     const { clock } = this.#run.plan;
     const ended = (async () => {
       await lease.iterator?.return?.();
@@ -356,7 +357,7 @@ export class SourceRunner {
   }
 
   async #commitFailed(lease: Lease, thrown: unknown): Promise<'again' | 'over'> {
-    if (lease.lost || lease.discarded) return 'over';
+    if (lease.lost || lease.over) return 'over';
     const error = this.wrap(thrown, 'commit', lease.partition);
     if (error.code === 'lease_lost') {
       if (lease.driver.partitions === undefined) this.#fail(error);

@@ -5,6 +5,8 @@ export interface Member {
   readonly instance: string;
   /** The set of partitions it was told last. */
   told: readonly string[];
+  /** What it has lost since. */
+  readonly lost: Set<string>;
 }
 
 /** Who holds which partition of a group, and who is to hold it. A partition moves when its holder has let it go. */
@@ -18,11 +20,11 @@ export interface Assignment {
   tell(member: Member, set: readonly string[]): void;
   /** The member gives up what it holds outside of the set that it was told last. */
   letGo(member: Member): void;
-  /** Whether the member holds the partition, or takes it now because nobody does and it is meant for it. */
-  take(member: Member, partition: string): boolean;
+  /** Whether the member holds the partition. */
+  holds(member: Member, partition: string): boolean;
   /** Moves a partition: gracefully to an instance, or to nobody (null). Undefined: wherever the spread puts it. */
   assign(partition: string, instance: string | null | undefined): void;
-  /** Takes a partition from its holder without warning. */
+  /** Takes a partition from its holder without warning. The holder is told a set without it before it can have it again. */
   lose(partition: string): void;
   /** Name of the instance that holds the partition. */
   holder(partition: string): string | undefined;
@@ -54,11 +56,14 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
 
   function setFor(member: Member): readonly string[] {
     return partitions().filter(
-      (partition) => target(partition) === member && (holders.get(partition) ?? member) === member,
+      (partition) =>
+        target(partition) === member && (holders.get(partition) ?? member) === member && !member.lost.has(partition),
     );
   }
 
   function lose(partition: string): void {
+    const holder = holders.get(partition);
+    holder?.lost.add(partition);
     holders.delete(partition);
     lost(partition);
     changed();
@@ -71,7 +76,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
     setFor,
     lose,
     join(instance) {
-      const member: Member = { instance, told: [] };
+      const member: Member = { instance, told: [], lost: new Set() };
       members.push(member);
       changed();
       return member;
@@ -85,6 +90,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
     },
     tell(member, set) {
       member.told = set;
+      member.lost.clear();
       for (const partition of set) holders.set(partition, member);
       for (const partition of heldBy(member)) {
         if (set.includes(partition)) continue;
@@ -98,11 +104,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
       for (const partition of leaving) holders.delete(partition);
       if (leaving.length > 0) changed();
     },
-    take(member, partition) {
-      const free = !holders.has(partition) && target(partition) === member;
-      if (free) holders.set(partition, member);
-      return holders.get(partition) === member;
-    },
+    holds: (member, partition) => holders.get(partition) === member,
     assign(partition, instance) {
       if (instance === undefined) wishes.delete(partition);
       else wishes.set(partition, instance);

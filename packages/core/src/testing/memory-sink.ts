@@ -122,7 +122,7 @@ async function flush(state: SinkState, checkpoint: Checkpoint, signal: AbortSign
   if (state.flushing) throw violations.report(`flush of ${target} while another flush is under way`);
   if (state.writings.size > 0) throw violations.report(`flush of ${target} while a write is under way`);
   const fences = state.claims.require(Object.keys(checkpoint), 'flush');
-  const uncovered = state.staged.find(({ partition }) => !(partition in checkpoint));
+  const uncovered = state.staged.find(({ partition }) => partition !== '' && !(partition in checkpoint));
   if (config.atomic && uncovered !== undefined)
     throw violations.report(`flush of ${target} with messages of "${uncovered.partition}" but without its position`);
   state.flushing = true;
@@ -148,19 +148,14 @@ async function flush(state: SinkState, checkpoint: Checkpoint, signal: AbortSign
 async function claim(state: SinkState, partitions: readonly string[]): Promise<Checkpoint> {
   const { destination, pipeline, instance, violations } = state;
   assertOpen(state, 'claim');
-  const writing = [...state.writings].some((each) =>
-    partitions.some((partition) => each.partitions.includes(partition)),
-  );
-  if (writing)
-    throw violations.report(
-      `claim of "${partitions.join('", "')}" in ${destination.name} while a write of it is under way`,
-    );
+  if (state.writings.size > 0 || state.flushing)
+    throw violations.report(`claim in ${destination.name} while a write or flush is under way`);
   return await instance.perform({
     name: 'sink.claim',
     target: destination.name,
     effect() {
       state.claims.raise(partitions);
-      state.staged = state.staged.filter(({ partition }) => !partitions.includes(partition));
+      state.staged = [];
       const stored = Object.entries(destination.checkpoint(pipeline));
       return Object.fromEntries(stored.filter(([partition]) => partitions.includes(partition)));
     },

@@ -44,7 +44,7 @@ export function openMemorySource(setup: SourceSetup): SourceDriver {
     if (membership !== undefined && !membership.told().includes(partition))
       throw violations.report(`read of partition "${partition}", which is not in the set`);
     readings.get(partition)?.end();
-    const held = membership?.take(partition) ?? true;
+    const held = membership?.holds(partition) ?? true;
     const reading = new Reading(setup, { partition, position, options, held });
     readings.set(partition, reading);
     return reading;
@@ -81,7 +81,7 @@ async function* fixedSet({ stream, instance }: SourceSetup): AsyncGenerator<read
 
 interface Membership {
   told(): readonly string[];
-  take(partition: string): boolean;
+  holds(partition: string): boolean;
   leave(): void;
   partitions(signal: AbortSignal): AsyncIterable<readonly string[]>;
 }
@@ -102,30 +102,31 @@ function joinGroup(setup: SourceSetup, readings: ReadonlyMap<string, Reading>): 
     assignment.letGo(member);
   }
 
-  async function* partitions(signal: AbortSignal): AsyncGenerator<readonly string[]> {
-    let first = true;
+  /** Waits until there is a set that differs from the one that was told last; false: there will be none. */
+  async function differs(signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
       if (!instance.alive) await never();
+      if (assignment.setFor(member).join('\n') !== member.told.join('\n')) return true;
+      if (stream.ended && member.lost.size === 0) return false;
+      await stream.changes.changed(signal);
+    }
+    return false;
+  }
+
+  async function* partitions(signal: AbortSignal): AsyncGenerator<readonly string[]> {
+    for (let first = true; first || (await differs(signal)); first = false) {
+      const tell = (): readonly string[] => {
+        assignment.tell(member, assignment.setFor(member));
+        return member.told;
+      };
+      yield await instance.perform({ name: 'source.partitions', target: stream.name, signal, effect: tell });
       letGo();
-      const changed = first || assignment.setFor(member).join('\n') !== member.told.join('\n');
-      if (changed) {
-        const tell = (): readonly string[] => {
-          assignment.tell(member, assignment.setFor(member));
-          return member.told;
-        };
-        first = false;
-        yield await instance.perform({ name: 'source.partitions', target: stream.name, signal, effect: tell });
-      } else if (stream.ended) {
-        return;
-      } else {
-        await stream.changes.changed(signal);
-      }
     }
   }
 
   return {
     told: () => member.told,
-    take: (partition) => assignment.take(member, partition),
+    holds: (partition) => assignment.holds(member, partition),
     leave: () => assignment.leave(member),
     partitions,
   };

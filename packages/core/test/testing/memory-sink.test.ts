@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createMessage } from '../../src/message.js';
+import type { BatchSlice } from '../../src/sink-driver.js';
 import {
   crash,
   crashAfterEffect,
@@ -41,7 +42,7 @@ describe('a sink without flush', () => {
   it('keeps in its table the last message of each key', async () => {
     const sink = await openSink(system, { idempotent: 'key' });
     const messages = ['1', '2', '3'].map((payload, index) => createMessage({ key: index === 1 ? 'b' : 'a', payload }));
-    await sink.write({ messages, slices: [{ partition: 'p', from: 0, to: 3 }] }, noSignal());
+    await sink.write({ messages, slices: [{ partition: 'p', from: 0, to: 3, position: undefined }] }, noSignal());
     expect([...system.destination('out').table()].map(([key, { payload }]) => [key, payload])).toEqual([
       ['a', '3'],
       ['b', '2'],
@@ -60,8 +61,8 @@ describe('a sink without flush', () => {
     const batch = {
       messages: [...batchOf('', 'p1', 'p2', 'p3').messages, ...batchOf('', 'q1').messages],
       slices: [
-        { partition: 'p', from: 0, to: 3 },
-        { partition: 'q', from: 3, to: 4 },
+        { partition: 'p', from: 0, to: 3, position: undefined },
+        { partition: 'q', from: 3, to: 4, position: undefined },
       ],
     };
     const write = (await openSink(system)).write(batch, noSignal());
@@ -244,13 +245,21 @@ describe('an atomic sink', () => {
     expect(storedKeys(system)).toEqual(['a']);
   });
 
-  it('drops what was taken over when its partition is claimed again', async () => {
+  it('drops what was taken over, of every partition, when it claims again', async () => {
     const sink = await openSink(system, atomic);
     await sink.claim?.(['p']);
     await sink.write(batchOf('p', 'a'), noSignal());
-    await sink.claim?.(['p']);
+    await sink.claim?.(['q']);
     await sink.flush?.(checkpointAt('p', 0), noSignal());
     expect(storedKeys(system)).toEqual([]);
+  });
+
+  it('takes messages of no partition after a claim of none', async () => {
+    const sink = await openSink(system, atomic);
+    expect(await sink.claim?.([])).toEqual({});
+    await sink.write(batchOf('', 'a'), noSignal());
+    await sink.flush?.({}, noSignal());
+    expect(storedKeys(system)).toEqual(['a']);
   });
 
   it('tells at the next claim whether a flush of unknown outcome has happened', async () => {
@@ -342,6 +351,7 @@ describe('breaches by the engine that a sink catches', () => {
   it('a write or flush of an atomic sink without a claim before it', async () => {
     const sink = await openSink(system, { atomic: true });
     await expectViolation(system, () => sink.write(batchOf('p', 'a'), noSignal()), 'without a claim');
+    await expectViolation(system, () => sink.write(batchOf('', 'a'), noSignal()), 'without a claim');
     await expectViolation(system, () => sink.flush?.(checkpointAt('p', 1), noSignal()), 'without a claim');
   });
 
@@ -360,19 +370,20 @@ describe('breaches by the engine that a sink catches', () => {
     await expectViolation(system, () => sink.flush?.(checkpointAt('q', 1), noSignal()), 'without its position');
   });
 
-  it('a claim while a write of the partition is under way', async () => {
+  it('a claim while a write is under way', async () => {
     const sink = await openSink(system, { atomic: true });
     await sink.claim?.(['p']);
     system.faults.next('sink.write', delay(10));
     const write = sink.write(batchOf('p', 'a'), noSignal());
-    await expectViolation(system, () => sink.claim?.(['p']), 'while a write of it is under way');
+    await expectViolation(system, () => sink.claim?.(['p']), 'claim in out while a write or flush is under way');
     await system.clock.settle(write);
   });
 
   it('slices that do not cover the batch', async () => {
     const sink = await openSink(system);
     const { messages } = batchOf('p', 'a', 'b');
-    for (const slices of [[], [{ partition: 'p', from: 0, to: 1 }], [{ partition: 'p', from: 1, to: 2 }]]) {
+    const slice = (from: number, to: number): BatchSlice => ({ partition: 'p', from, to, position: undefined });
+    for (const slices of [[], [slice(0, 1)], [slice(1, 2)]]) {
       await expectViolation(system, () => sink.write({ messages, slices }, noSignal()), 'do not cover it');
     }
   });

@@ -107,7 +107,10 @@ export function storedKeys(system: MemorySystem, destination = 'out'): unknown[]
 
 /** A write of one partition. */
 export function batchOf(partition: string, ...keys: readonly string[]): SinkBatch {
-  return { messages: keyed(...keys).map(createMessage), slices: [{ partition, from: 0, to: keys.length }] };
+  return {
+    messages: keyed(...keys).map(createMessage),
+    slices: [{ partition, from: 0, to: keys.length, position: undefined }],
+  };
 }
 
 /** A checkpoint of one partition at a number. */
