@@ -1,4 +1,3 @@
-import { isConnectorError } from '@sluice/core';
 import { BadInput } from './problem.js';
 
 /** What the process says at its end. */
@@ -14,8 +13,7 @@ export const exitCode = {
 /** One of {@link exitCode}. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
-/** What the process says after an error. */
+/** What the process says after an error. What the outside system refuses is a failure, also where another config would help. */
 export function exitCodeOf(error: unknown): ExitCode {
-  const wrongInput = error instanceof BadInput || (isConnectorError(error) && error.code === 'config_invalid');
-  return wrongInput ? exitCode.badInput : exitCode.failed;
+  return error instanceof BadInput ? exitCode.badInput : exitCode.failed;
 }

@@ -1,5 +1,5 @@
 import type { Guarantee, PipelineEvent } from '@sluice/core';
-import { destination, type Logger, pino } from 'pino';
+import { destination, pino } from 'pino';
 import { eventText } from './event-text.js';
 import { guaranteeText } from './guarantee-text.js';
 import { messageOf } from './message-of.js';
@@ -22,7 +22,8 @@ export function jsonLog(output: Output, stream: { write(line: string): unknown }
   return {
     guarantee: (pipeline, guarantee) => logger.info({ event: 'guarantee', pipeline, ...guarantee }, output.redact(guarantee.summary)),
     event: (event) => {
-      const { type, at, ...fields } = event;
+      const { type, at: _at, ...fields } = event.type === 'stopped' ? { ...event, error: undefined } : event;
+      // The error that ended the run gets a line of its own.
       logger[levelOf(event)]({ event: type, ...redacted(fields) }, output.redact(eventText(event)));
     },
     note: (text) => logger.info(output.redact(text)),
@@ -43,8 +44,7 @@ export function textLog(output: Output): EventLog {
   };
 }
 
-function levelOf(event: PipelineEvent): keyof Pick<Logger, 'info' | 'warn' | 'error'> {
-  if (event.type === 'stopped') return event.error === undefined ? 'info' : 'error';
+function levelOf(event: PipelineEvent): 'info' | 'warn' {
   return event.type === 'degraded' || event.type === 'deadLetter' ? 'warn' : 'info';
 }
 

@@ -3,7 +3,10 @@ export { fileCheckpoints } from './checkpoint/file-store.js';
 export { memoryCheckpoints } from './checkpoint/memory-store.js';
 export type { CheckpointClaim, CheckpointStore } from './checkpoint/store.js';
 export type { Codec, CodecName } from './codec/codec.js';
-export type { CommonOptions, Connector, Discovered } from './connector.js';
+export { parseConfig } from './config.js';
+export type { CommonOptions, Connector, Discovered, ErasedConnector } from './connector.js';
+export { isConnector } from './define-connector.js';
+export { describeConnector } from './describe.js';
 export type { DeadLetter, Original } from './engine/dead-letter.js';
 export type { Owner } from './engine/plan.js';
 export type { ConfigIssue, ErrorCode, Outcome } from './error.js';
@@ -26,6 +29,7 @@ export type {
   RetrySettings,
 } from './pipeline-definition.js';
 export type { ReadBatch, ReadSettings } from './read.js';
+export { redactConfig } from './redact.js';
 export type { Sink } from './sink.js';
 export type { BatchFailure, Checkpoint, StoredPosition } from './sink-driver.js';
 export { BatchError } from './sink-driver.js';

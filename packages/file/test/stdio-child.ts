@@ -19,32 +19,32 @@ function report(value: unknown): void {
 
 async function read(): Promise<void> {
   const driver = await source?.open(source.config.parse({ path: '-' }), {}, context);
-  if (argument === 'abort') {
-    setTimeout(() => {
-      report('aborting');
-      abort.abort();
-    }, 300);
-  }
-  const started = performance.now();
+  let abortedAt = 0;
+  process.once('SIGTERM', () => {
+    abortedAt = performance.now();
+    abort.abort();
+  });
   const options = { maxMessages: 10, maxBytes: 1024 * 1024, signal: abort.signal };
   for await (const { messages, position } of driver?.read('-', undefined, options) ?? []) {
     report({ messages: messages.map(({ topic, payload }) => [topic, String(payload)]), position });
   }
-  report({ ended: Math.round(performance.now() - started) });
+  report({ endedAfterMs: Math.round(performance.now() - abortedAt) });
   await driver?.close();
 }
 
 async function write(): Promise<void> {
   const driver = await sink?.open(sink.config.parse({ path: '-' }), {}, context);
   let ticks = 0;
-  const timer = setInterval(() => ticks++, 10);
+  const timer = setInterval(() => {
+    if (++ticks === 5) report('alive');
+  }, 10);
   try {
     for (let round = 0; round < Number(argument); round++) {
       const payload = Buffer.alloc(256 * 1024, `${round % 10}`);
       await driver?.write({ messages: [createMessage({ payload })], slices: [] }, abort.signal);
     }
     await driver?.flush?.({}, abort.signal);
-    report({ written: true, ticks });
+    report('written');
   } catch (error) {
     report(file.descriptor.classify?.(error) ?? { unclassified: String(error) });
   }

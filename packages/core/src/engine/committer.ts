@@ -1,26 +1,37 @@
-import type { Clock } from '../clock.js';
 import { ConnectorError } from '../error.js';
 import type { Position } from '../source-driver.js';
+import { Backoff } from './backoff.js';
 import { Condition } from './condition.js';
 import type { Lease } from './lease.js';
-import { settles } from './sleep.js';
+import { givenUp, retriesForever, type WrapError } from './part-error.js';
+import type { Run } from './run.js';
+import { settles, sleep } from './sleep.js';
 
-/** What a committer does about a commit that failed; `again`: it is to be tried again after the wait. */
-export type CommitFailed = (lease: Lease, error: unknown) => Promise<'again' | 'over'>;
+/** What a committer cannot mend itself. */
+export interface CommitEvents {
+  /** The lease belongs to somebody else. */
+  lost(lease: Lease, error: ConnectorError): void;
+  /** The driver is of no use any more: it has lost its connection, or a commit hangs and a second one must not overlap it. */
+  broken(error: ConnectorError): void;
+}
 
-/** Tells a source what is settled: one commit at a time, the newest position of each lease, none of a lease that was lost. */
+/** Tells a source what is settled: one commit at a time, the newest position of each lease, none of a lease that is over. */
 export class Committer {
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  readonly #onFailure: CommitFailed;
+  readonly #run: Run;
+  readonly #part: string;
+  readonly #wrap: WrapError;
+  readonly #events: CommitEvents;
+  readonly #backoff: Backoff;
   readonly #pending = new Map<Lease, Position>();
   readonly #changed = new Condition();
   #working = false;
 
-  constructor(clock: Clock, timeoutMs: number, onFailure: CommitFailed) {
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
-    this.#onFailure = onFailure;
+  constructor(run: Run, part: string, wrap: WrapError, events: CommitEvents) {
+    this.#run = run;
+    this.#part = part;
+    this.#wrap = wrap;
+    this.#events = events;
+    this.#backoff = new Backoff(run.plan.retry);
   }
 
   add(lease: Lease, position: Position): void {
@@ -47,9 +58,11 @@ export class Committer {
       if (lease.lost || lease.over) continue;
       try {
         await this.#commit(lease, position);
-      } catch (error) {
-        const verdict = await this.#onFailure(lease, error);
-        if (verdict === 'again' && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, position);
+        this.#backoff.reset();
+      } catch (thrown) {
+        if (lease.lost || lease.over) continue;
+        const again = await this.#failed(lease, this.#wrap(thrown, 'commit', lease.partition));
+        if (again && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, position);
       }
     }
     this.#working = false;
@@ -57,16 +70,35 @@ export class Committer {
   }
 
   #next(): [Lease, Position] | undefined {
-    const { value } = this.#pending.entries().next();
-    return value;
+    return this.#pending.entries().next().value;
   }
 
   async #commit(lease: Lease, position: Position): Promise<void> {
+    const { clock, timeoutMs } = this.#run.plan;
     const commit = lease.driver.commit?.(lease.partition, position);
     if (commit === undefined) return;
-    if (!(await settles(this.#clock, this.#timeoutMs, commit))) {
-      throw new ConnectorError('timeout', `no answer within ${this.#timeoutMs / 1000} s`);
-    }
+    if (!(await settles(clock, timeoutMs, commit))) throw new ConnectorError('timeout', `no answer within ${timeoutMs / 1000} s`);
     await commit;
+  }
+
+  /** Resolves to true when the commit is to be tried again. */
+  async #failed(lease: Lease, error: ConnectorError): Promise<boolean> {
+    if (error.code === 'lease_lost') this.#events.lost(lease, error);
+    else if (error.code === 'not_connected' || error.code === 'timeout') this.#events.broken(error);
+    else if (error.outcome !== 'retryable') this.#run.fail(error, 'drop');
+    else return this.#waitToRetry(error);
+    return false;
+  }
+
+  async #waitToRetry(error: ConnectorError): Promise<boolean> {
+    const delayMs = this.#backoff.next(error.retryAfterMs);
+    if (!retriesForever(error) && this.#backoff.attempts >= this.#run.plan.retry.maxAttempts) {
+      this.#run.fail(givenUp(error, `gave up after ${this.#backoff.attempts} attempts`), 'drop');
+      return false;
+    }
+    if (this.#run.stopping) return false;
+    this.#run.degraded(this.#part, error, this.#backoff.attempts, delayMs);
+    await sleep(this.#run.plan.clock, delayMs, this.#run.stopSignal);
+    return true;
   }
 }

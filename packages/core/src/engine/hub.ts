@@ -1,4 +1,5 @@
 import type { ConnectorError } from '../error.js';
+import type { PipelineEvent } from '../pipeline-definition.js';
 import type { Budget } from './budget.js';
 import type { Lease, Segment } from './lease.js';
 import type { BranchPlan, Plan } from './plan.js';
@@ -39,6 +40,7 @@ export interface Hub {
   fail(error: ConnectorError, queued: 'drain' | 'drop'): void;
   degraded(part: string, error: ConnectorError, attempt: number, delayMs: number): void;
   recovered(part: string): void;
+  emit(event: EventBody): void;
   /** Something was written, so a flush may be due. */
   written(lease: Lease): void;
 }
@@ -48,3 +50,7 @@ export function finishPart(hub: Hub, segment: Segment): void {
   segment.pending--;
   if (segment.pending === 0 && !segment.lease.discarded) hub.finished(segment);
 }
+
+/** An event without what the run adds to every one. */
+export type EventBody = WithoutFrame<PipelineEvent>;
+type WithoutFrame<Event> = Event extends unknown ? Omit<Event, 'at' | 'pipeline'> : never;

@@ -92,7 +92,12 @@ export function planOf(definition: PipelineDefinition): Plan {
   }
   const sources = oneOrSeveral(name, 'source', definition.source, definition.sources);
   const sinks = oneOrSeveral<Sink | BranchDefinition>(name, 'sink', definition.sink, definition.sinks);
-  const branches = sinks.map(([id, sink]) => branchOf(definition, { id, branch: 'sink' in sink ? sink : { sink } }, sources));
+  const deadLetter = deadLetterOf(definition.deadLetter);
+  const branches = sinks.map(([id, sink]) => {
+    const branch = branchOf(definition, { id, branch: 'sink' in sink ? sink : { sink } }, sources);
+    // One plan, so that the pipeline and its branches write to one sink and not to several on one file.
+    return { ...branch, deadLetter: branch.deadLetter ?? deadLetter };
+  });
   for (const [, source] of sources) for (const branch of sinks) refuseLostChanges(name, source, branch);
   const guarantee = guaranteeOf(definition, sources, sinks.map(([, sink]) => ('sink' in sink ? sink.sink : sink)));
   const budget = { ...defaultBudget, ...definition.budget };
@@ -101,7 +106,7 @@ export function planOf(definition: PipelineDefinition): Plan {
     sources: sources.map(([id, source]) => ({ id, source, owner: guarantee.owners[id] ?? 'none' })),
     steps: new Map(sources.map(([id, source]) => [id, sourceSteps(definition, source, sinks)])),
     branches,
-    deadLetter: deadLetterOf(definition.deadLetter),
+    deadLetter,
     guarantee,
     store: Object.values(guarantee.owners).includes('store')
       ? (definition.checkpoints ?? fileCheckpoints({ path: '.sluice/checkpoints' }))
@@ -158,7 +163,7 @@ function branchOf(definition: PipelineDefinition, { id, branch }: NamedBranch, s
   steps.push(...(branch.transforms ?? []));
   if (sink.capabilities.payload === 'bytes') steps.push(encodeStep(encoderOf(sink, sources.map(([, source]) => source))));
   else if (!several && sink.options.codec !== undefined) steps.push(decodeStep(codecOf(sink.options.codec)));
-  return { id, sink, steps, deadLetter: deadLetterOf(branch.deadLetter ?? definition.deadLetter) };
+  return { id, sink, steps, deadLetter: deadLetterOf(branch.deadLetter) };
 }
 
 /** What came in as text goes out as text: the sink's codec, else the one that all sources name, else JSON. */

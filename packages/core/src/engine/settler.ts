@@ -1,10 +1,12 @@
 import type { CheckpointClaim } from '../checkpoint/store.js';
-import type { ConnectorError } from '../error.js';
+import { ConnectorError, isConnectorError, messageOf } from '../error.js';
 import type { Checkpoint, StoredPosition } from '../sink-driver.js';
 import type { Position } from '../source-driver.js';
 import type { Finished } from './ack-tracker.js';
+import { Backoff } from './backoff.js';
 import { Mutex } from './condition.js';
 import type { Lease } from './lease.js';
+import { retriesForever } from './part-error.js';
 import type { Run } from './run.js';
 import type { SinkWriter } from './sink-writer.js';
 
@@ -18,12 +20,14 @@ export class Settler {
   #claim: CheckpointClaim | undefined;
   readonly #run: Run;
   readonly #mutex = new Mutex();
+  readonly #saveBackoff: Backoff;
   readonly #moved = new Set<Lease>();
   #next: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
 
   constructor(run: Run) {
     this.#run = run;
+    this.#saveBackoff = new Backoff(run.plan.retry);
   }
 
   /** Takes the checkpoint of the store over. */
@@ -79,8 +83,37 @@ export class Settler {
     await this.save();
   }
 
+  /** Whether a sink needs flushes, so that what is written is not durable yet. */
+  get flushes(): boolean {
+    return this.#run.writers.some((writer) => writer.session.flushes);
+  }
+
+  /** All parts of some messages of the lease are finished. */
+  finished(lease: Lease): void {
+    if (this.flushes) return this.written(lease);
+    this.#take(lease);
+    if (lease.source.source.capabilities.window && this.#run.plan.settles === 'always') void this.settle();
+    else this.soon();
+  }
+
+  /** Something was written: a flush is due at the interval, and at once when much waits or nothing more can come before it. */
+  written(lease: Lease): void {
+    if (!this.flushes) return;
+    this.soon();
+    const { maxMessages, maxBytes } = this.#run.plan.flush;
+    const { writers, budget } = this.#run;
+    const due = writers.some((writer) => writer.unflushedMessages >= maxMessages || writer.unflushedBytes >= maxBytes);
+    const stuck = budget.full || lease.source.source.capabilities.window;
+    if (due || (stuck && writers.every((writer) => writer.idle()))) void this.settle();
+  }
+
+  /** Readers wait for room: what fills the budget may be written already and only need a flush. */
+  budgetFull(): void {
+    if (this.flushes && this.#run.writers.every((writer) => writer.idle())) void this.settle();
+  }
+
   /** Takes the finished prefix of a lease as durable: at once where no sink needs a flush. */
-  take(lease: Lease): void {
+  #take(lease: Lease): void {
     const finished = lease.tracker.take();
     if (finished !== undefined) this.#apply(lease, finished);
   }
@@ -109,14 +142,14 @@ export class Settler {
         try {
           await writer.session.flush(checkpoint);
         } catch (error) {
-          this.#run.flushFailed(writer, error as ConnectorError); // the session throws nothing else
+          this.#run.restart(writer, error as ConnectorError); // the session throws nothing else
           return false;
         }
         writer.flushed();
       }
       this.#run.flushSucceeded();
       for (const [lease, finished] of taken) this.#apply(lease, finished);
-      for (const lease of this.#run.leases) if (lease.retained) this.take(lease);
+      for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
       return true;
     } finally {
       for (const writer of writers) writer.resume();
@@ -167,15 +200,29 @@ export class Settler {
       const checkpoint = { ...this.#checkpoint, ...added };
       try {
         await this.#claim.save(checkpoint);
-        this.#run.saved();
       } catch (error) {
         for (const { lease } of moved) this.#moved.add(lease);
-        this.#run.saveFailed(error);
+        this.#saveFailed(error);
         return;
       }
+      if (this.#saveBackoff.attempts > 0) this.#run.recovered('checkpoint');
+      this.#saveBackoff.reset();
       this.#checkpoint = checkpoint;
     }
     for (const { lease, position } of moved) this.#run.commit(lease, position);
+  }
+
+  #saveFailed(thrown: unknown): void {
+    const error = isConnectorError(thrown)
+      ? thrown
+      : new ConnectorError('unknown', `the checkpoint could not be saved: ${messageOf(thrown)}`, { cause: thrown });
+    const delayMs = this.#saveBackoff.next(error.retryAfterMs);
+    const exhausted = !retriesForever(error) && this.#saveBackoff.attempts >= this.#run.plan.retry.maxAttempts;
+    if (error.outcome !== 'retryable' || exhausted || this.#run.stopping) this.#run.fail(error, 'drop');
+    else {
+      this.#run.degraded('checkpoint', error, this.#saveBackoff.attempts, delayMs);
+      this.soon();
+    }
   }
 
   /** Lets a new lease of the same partition go on with what an older one had settled and not yet saved or committed. */

@@ -1,25 +1,20 @@
 import { ConnectorError } from '../error.js';
 import type { StoredPosition } from '../sink-driver.js';
-import type { Position, ReadOptions, SourceBatch, SourceDriver } from '../source-driver.js';
+import type { Position, SourceDriver } from '../source-driver.js';
 import { Backoff } from './backoff.js';
 import { Committer } from './committer.js';
 import { Condition } from './condition.js';
 import { Lease } from './lease.js';
+import { LeaseEndings } from './lease-endings.js';
 import { openDriver } from './open-driver.js';
 import { errorWrapper, givenUp, retriesForever, type WrapError } from './part-error.js';
 import type { SourcePlan } from './plan.js';
+import { checkedPosition, readLease } from './read-lease.js';
 import type { Run } from './run.js';
 import { settles, sleep } from './sleep.js';
 
-/** How long a read may take to end after it was aborted, and a close at all, before the driver counts as hung. */
-const graceMs = 1500;
+/** How long a close may take. */
 const closeMs = 5000;
-/** A read asks for no more than this at once, however large the budget. */
-const maxReadBytes = 1024 * 1024;
-const maxReadMessages = 10_000;
-/** Batches after which a source that is always ready lets timers and I/O have their turn. */
-const batchesPerTurn = 32;
-
 /** Reads one source: opens it, follows its set of partitions with one lease each, and opens it again when it breaks. */
 export class SourceRunner {
   readonly plan: SourcePlan;
@@ -27,12 +22,10 @@ export class SourceRunner {
   readonly #run: Run;
   readonly #committer: Committer;
   readonly #backoff: Backoff;
-  readonly #commitBackoff: Backoff;
+  readonly #endings: LeaseEndings;
   readonly #changed = new Condition();
   /** The lease of every partition of the set, also when its reading has ended. */
   readonly #held = new Map<string, Lease>();
-  /** Leases that are being ended because they were lost. */
-  readonly #ending = new Map<Lease, Promise<void>>();
   #driver: SourceDriver | undefined;
   #failure: ConnectorError | undefined;
 
@@ -41,8 +34,18 @@ export class SourceRunner {
     this.plan = plan;
     this.wrap = errorWrapper(plan.source);
     this.#backoff = new Backoff(run.plan.retry);
-    this.#commitBackoff = new Backoff(run.plan.retry);
-    this.#committer = new Committer(run.plan.clock, run.plan.timeoutMs, (lease, error) => this.#commitFailed(lease, error));
+    this.#committer = new Committer(run, plan.id, this.wrap, {
+      lost: (lease, error) => this.#lost(lease, error),
+      broken: (error) => this.#fail(error),
+    });
+    this.#endings = new LeaseEndings(run, {
+      committed: () => this.#committer.idle(),
+      broken: (error) => this.#fail(error),
+      forget: (lease) => {
+        if (this.#held.get(lease.partition) === lease) this.#held.delete(lease.partition);
+        this.#changed.notify();
+      },
+    });
   }
 
   /** Reads until the source ends or the run stops. Never rejects: failures end the run. */
@@ -86,7 +89,7 @@ export class SourceRunner {
   /** Ends every lease as lost and closes the driver. */
   async #breakDown(): Promise<void> {
     this.#committer.clear();
-    await Promise.all([...this.#held.values()].map((lease) => this.#lose(lease)));
+    await Promise.all([...this.#held.values()].map((lease) => this.#endings.lose(lease)));
     this.#held.clear();
     await this.#closeDriver();
   }
@@ -149,19 +152,19 @@ export class SourceRunner {
       if (this.#allEnded() && [...this.#held.values()].some((lease) => !lease.tracker.empty)) {
         await sleep(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs, this.#run.stopSignal);
       }
-      complete = this.#allEnded() && [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
+      complete = this.#failure === undefined && this.#allEnded() && [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
     }
   }
 
   #allEnded(): boolean {
-    return this.#ending.size === 0 && [...this.#held.values()].every((lease) => lease.ended);
+    return this.#endings.underWay.length === 0 && [...this.#held.values()].every((lease) => lease.ended);
   }
 
   /** Gives up what is no longer in the set, then begins what is new in it. */
   async #follow(driver: SourceDriver, set: readonly string[]): Promise<void> {
     const leaving = [...this.#held.values()].filter((lease) => !set.includes(lease.partition));
-    await Promise.all(leaving.map((lease) => this.#release(lease)));
-    await Promise.all([...this.#ending.values()]);
+    await Promise.all(leaving.map((lease) => this.#endings.release(lease)));
+    await Promise.all(this.#endings.underWay);
     if (this.#run.stopping || this.#failure !== undefined) return;
     const joining = set.filter((partition) => this.#held.get(partition)?.lost !== false);
     if (joining.length > 0) await this.#begin(driver, joining);
@@ -196,8 +199,8 @@ export class SourceRunner {
 
   async #read(lease: Lease, stored: StoredPosition | undefined, start: 'earliest' | 'latest' | undefined): Promise<void> {
     try {
-      const position = stored === undefined ? undefined : this.#checked(stored, lease);
-      const finished = await this.#readAll(lease, position, start);
+      const position = stored === undefined ? undefined : checkedPosition(stored, lease);
+      const finished = await readLease(this.#run, lease, { position, start, partitions: this.#held.size, onBatch: this.#onBatch });
       if (finished && lease.driver.partitions === undefined && !this.plan.source.capabilities.bounded) {
         throw new ConnectorError('not_connected', 'the source ended without being asked');
       }
@@ -209,50 +212,19 @@ export class SourceRunner {
     this.#run.readingEnded();
   }
 
-  /** Resolves to true when the partition has ended by itself. */
-  async #readAll(lease: Lease, position: Position | undefined, start: 'earliest' | 'latest' | undefined): Promise<boolean> {
-    const { budget } = this.#run;
-    const { signal } = lease.stopReading;
-    const iterator = lease.driver.read(lease.partition, position, this.#readOptions(signal, start))[Symbol.asyncIterator]();
-    lease.iterator = iterator;
-    for (let batches = 1; !signal.aborted; batches++) {
-      if (budget.full) {
-        this.#run.budgetFull();
-        await budget.room();
-        continue;
-      }
-      const result = await iterator.next();
-      if (result.done === true) return !signal.aborted;
-      if (lease.discarded) return false;
-      if (this.#backoff.attempts > 0) {
-        this.#backoff.reset();
-        this.#run.recovered(this.plan.id);
-      }
-      const working = this.#run.receive(lease, checkedBatch(result.value));
-      if (working !== undefined) await working;
-      if (batches % batchesPerTurn === 0) await this.#run.plan.clock.yield();
-    }
-    return false;
-  }
-
-  #readOptions(signal: AbortSignal, start: 'earliest' | 'latest' | undefined): ReadOptions {
-    const { budget, plan } = this.#run;
-    const partitions = Math.max(1, this.#held.size);
-    return {
-      maxMessages: Math.max(1, Math.min(plan.batch.maxMessages ?? maxReadMessages, maxReadMessages, Math.floor(budget.maxMessages / partitions))),
-      maxBytes: Math.max(1, Math.min(maxReadBytes, Math.floor(budget.maxBytes / partitions))),
-      signal,
-      ...(start === undefined ? {} : { start }),
-    };
-  }
+  readonly #onBatch = (): void => {
+    if (this.#backoff.attempts === 0) return;
+    this.#backoff.reset();
+    this.#run.recovered(this.plan.id);
+  };
 
   async #readFailed(lease: Lease, thrown: unknown): Promise<void> {
     if (lease.stopReading.signal.aborted || lease.discarded) return; // it was asked to end; how it does is its own affair
     const error = this.wrap(thrown, 'read', lease.partition);
     const { onPositionLost } = this.#run.plan;
-    if (error.code === 'lease_lost' && lease.driver.partitions !== undefined) {
+    if (error.code === 'lease_lost') {
       lease.ended = true;
-      void this.#lose(lease);
+      this.#lost(lease, error);
     } else if (error.code === 'position_lost' && onPositionLost !== undefined) {
       this.#run.notice(this.plan.id, `${error.message}; going on at the ${onPositionLost} position, as "onPositionLost" asks`);
       lease.ended = true;
@@ -260,126 +232,27 @@ export class SourceRunner {
     } else this.#fail(error);
   }
 
+  /** A partition was lost without warning. A source without a set of partitions has lost its only one: it is opened again. */
+  #lost(lease: Lease, error: ConnectorError): void {
+    if (lease.driver.partitions === undefined) this.#fail(error);
+    else void this.#endings.lose(lease).then(() => this.#changed.notify());
+  }
+
   async #readElsewhere(lost: Lease, start: 'earliest' | 'latest'): Promise<void> {
-    await this.#endIterator(lost);
+    await this.#endings.endIterator(lost);
     lost.discarded = true;
     this.#run.removeLease(lost);
     if (!this.#run.stopping) this.#beginLease(lost.driver, lost.partition, undefined, start);
   }
 
-  /** @throws {ConnectorError} `position_lost` when the stored position belongs elsewhere */
-  #checked(stored: StoredPosition, lease: Lease): Position {
-    const { connector } = this.plan.source;
-    const version = connector.source?.positionVersion ?? 1;
-    const identity = lease.driver.identity ?? null;
-    const advice = 'Give the pipeline another name, reset its position, or set "onPositionLost".';
-    if (stored.connector !== connector.name) {
-      throw new ConnectorError('position_lost', `the stored position is one of connector "${stored.connector}". ${advice}`);
-    }
-    if (stored.version !== version) {
-      throw new ConnectorError('position_lost', `the stored position has version ${stored.version}, and this connector reads version ${version}. ${advice}`);
-    }
-    if (stored.identity !== identity) {
-      throw new ConnectorError('position_lost', `the stored position belongs to "${stored.identity}", and this is "${identity}". ${advice}`);
-    }
-    return stored.position;
-  }
-
-  /** Gives a partition up in peace: what was read is written, flushed and committed first, within a limit. */
-  async #release(lease: Lease): Promise<void> {
-    const { clock, shutdownTimeoutMs } = this.#run.plan;
-    lease.leaving = true;
-    lease.stopReading.abort();
-    this.#run.budget.wake();
-    const drained = (async () => {
-      await lease.reading;
-      await this.#run.drained(lease);
-      await this.#run.settle();
-      await this.#committer.idle();
-    })();
-    if (!(await settles(clock, shutdownTimeoutMs, drained))) await this.#lose(lease);
-    else await this.#endIterator(lease);
-    this.#forget(lease);
-  }
-
-  /** Ends a lease of which nothing may be committed any more. */
-  #lose(lease: Lease): Promise<void> {
-    let ending = this.#ending.get(lease);
-    if (ending === undefined) {
-      ending = this.#loseNow(lease).finally(() => {
-        this.#ending.delete(lease);
-        this.#changed.notify();
-      });
-      this.#ending.set(lease, ending);
-    }
-    return ending;
-  }
-
-  async #loseNow(lease: Lease): Promise<void> {
-    lease.lost = true;
-    lease.stopReading.abort();
-    this.#run.budget.wake();
-    await this.#run.endWriting(lease);
-    await this.#endIterator(lease);
-    this.#forget(lease);
-  }
-
-  #forget(lease: Lease): void {
-    lease.discarded = true;
-    this.#run.removeLease(lease);
-    if (this.#held.get(lease.partition) === lease) this.#held.delete(lease.partition);
-  }
-
-  async #endIterator(lease: Lease): Promise<void> {
-    lease.over = true;
-    const { clock } = this.#run.plan;
-    const ended = (async () => {
-      await lease.iterator?.return?.();
-    })();
-    if (await settles(clock, graceMs, ended)) return;
-    if (!this.#run.stopping) this.#fail(new ConnectorError('timeout', 'a read did not end after it was aborted'));
-  }
-
-  /** Ends reading and iterators of all discarded leases, so that their partitions can be read again. */
+  /** Ends the reading of all discarded leases, so that their partitions can be read again. */
   async endDiscarded(): Promise<void> {
-    const { clock } = this.#run.plan;
     const discarded = [...this.#held.values()].filter((lease) => lease.discarded);
-    await Promise.all(
-      discarded.map(async (lease) => {
-        await settles(clock, graceMs, lease.reading);
-        await this.#endIterator(lease);
-      }),
-    );
+    await Promise.all(discarded.map((lease) => this.#endings.endReading(lease)));
   }
 
   commit(lease: Lease, position: Position): void {
     this.#committer.add(lease, position);
-  }
-
-  async #commitFailed(lease: Lease, thrown: unknown): Promise<'again' | 'over'> {
-    if (lease.lost || lease.over) return 'over';
-    const error = this.wrap(thrown, 'commit', lease.partition);
-    if (error.code === 'lease_lost') {
-      if (lease.driver.partitions === undefined) this.#fail(error);
-      else void this.#lose(lease);
-      return 'over';
-    }
-    if (error.code === 'not_connected') this.#fail(error);
-    else if (error.outcome !== 'retryable') this.#run.fail(error, 'drop');
-    else return this.#commitLater(error);
-    return 'over';
-  }
-
-  async #commitLater(error: ConnectorError): Promise<'again' | 'over'> {
-    const delayMs = this.#commitBackoff.next(error.retryAfterMs);
-    if (!retriesForever(error) && this.#commitBackoff.attempts >= this.#run.plan.retry.maxAttempts) {
-      this.#run.fail(givenUp(error, `gave up after ${this.#commitBackoff.attempts} attempts`), 'drop');
-      return 'over';
-    }
-    if (this.#run.stopping) return 'over';
-    this.#run.degraded(this.plan.id, error, this.#commitBackoff.attempts, delayMs);
-    await sleep(this.#run.plan.clock, delayMs, this.#run.stopSignal);
-    return 'again';
   }
 
   /** The driver is of no use any more: it is closed and opened again. */
@@ -399,7 +272,7 @@ export class SourceRunner {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#held.values()].map((lease) => this.#endIterator(lease)));
+    await Promise.all([...this.#held.values()].map((lease) => this.#endings.endIterator(lease)));
     await this.#closeDriver();
   }
 
@@ -412,12 +285,4 @@ export class SourceRunner {
 
 async function* onlyPartition(): AsyncGenerator<readonly string[]> {
   yield [''];
-}
-
-/** @throws {ConnectorError} `internal` when the driver breaks the contract in a way that would lose data */
-function checkedBatch(batch: SourceBatch): SourceBatch {
-  if (batch.position === undefined || !Array.isArray(batch.messages)) {
-    throw new ConnectorError('internal', 'the connector gave a batch without messages or position');
-  }
-  return batch;
 }

@@ -47,7 +47,7 @@ function linesUnframer(config: LinesConfig, position: FramingPosition | undefine
       frames.fail(keptOf(buffer.subarray(from, newline), maxMessageBytes), end, error);
       return;
     }
-    const to = stripsCr && newline > from && buffer[newline - 1] === cr ? newline - 1 : newline;
+    const to = stripsCr && buffer[newline - 1] === cr ? newline - 1 : newline;
     if (to > from || !skipEmpty) frames.add(buffer.subarray(from, to), end);
   };
 

@@ -5,6 +5,8 @@ export interface Member {
   readonly instance: string;
   /** The set of partitions it was told last. */
   told: readonly string[];
+  /** Whether its instance lives; the outside system notices later that it does not. */
+  alive: boolean;
   /** What it has lost since. */
   readonly lost: Set<string>;
 }
@@ -26,6 +28,8 @@ export interface Assignment {
   assign(partition: string, instance: string | null | undefined): void;
   /** Takes a partition from its holder without warning. The holder is told a set without it before it can have it again. */
   lose(partition: string): void;
+  /** Whether every partition is held by the living member that is to have it. */
+  readonly stable: boolean;
   /** Name of the instance that holds the partition. */
   holder(partition: string): string | undefined;
 }
@@ -76,7 +80,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
     setFor,
     lose,
     join(instance) {
-      const member: Member = { instance, told: [], lost: new Set() };
+      const member: Member = { instance, told: [], alive: true, lost: new Set() };
       members.push(member);
       changed();
       return member;
@@ -109,6 +113,12 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
       if (instance === undefined) wishes.delete(partition);
       else wishes.set(partition, instance);
       changed();
+    },
+    get stable() {
+      return partitions().every((partition) => {
+        const holder = holders.get(partition);
+        return holder?.alive === true && holder === target(partition);
+      });
     },
     holder: (partition) => holders.get(partition)?.instance,
   };

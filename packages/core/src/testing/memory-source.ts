@@ -90,7 +90,10 @@ function joinGroup(setup: SourceSetup, readings: ReadonlyMap<string, Reading>): 
   const { stream, group, instance, violations, sessionTimeoutMs } = setup;
   const { assignment } = group;
   const member = assignment.join(instance.name);
-  instance.onCrash(() => setup.clock.after(sessionTimeoutMs, () => assignment.leave(member)));
+  instance.onCrash(() => {
+    member.alive = false;
+    setup.clock.after(sessionTimeoutMs, () => assignment.leave(member));
+  });
 
   function letGo(): void {
     for (const [partition, reading] of readings) {
@@ -107,7 +110,7 @@ function joinGroup(setup: SourceSetup, readings: ReadonlyMap<string, Reading>): 
     while (!signal.aborted) {
       if (!instance.alive) await never();
       if (assignment.setFor(member).join('\n') !== member.told.join('\n')) return true;
-      if (stream.ended && member.lost.size === 0) return false;
+      if (stream.ended && assignment.stable) return false;
       await stream.changes.changed(signal);
     }
     return false;

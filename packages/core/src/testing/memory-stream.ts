@@ -20,7 +20,7 @@ export interface MemoryStream {
   discard(partition: string, before: number): void;
   /** The partition is finished and leaves every set. What it held stays readable for those who hold it. */
   finish(partition: string): void;
-  /** From now on no partition comes or goes. */
+  /** From now on no partition comes or goes: sets end when every partition is where it is to be. */
   end(): void;
   /** A group; it appears when it is first asked for. */
   group(name: string): MemoryGroup;

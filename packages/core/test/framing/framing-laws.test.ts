@@ -64,7 +64,7 @@ describe.each(cases)('%s framing', (_name, configs, alphabet) => {
         expect(parts).toEqual(whole);
         expect(bytewise).toEqual(whole);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -80,7 +80,7 @@ describe.each(cases)('%s framing', (_name, configs, alphabet) => {
           expect(restOf(rest, 0)).toEqual(restOf(all, index + 1));
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const examples = new URL('../', import.meta.url);
+const cli = new URL('../packages/cli/dist/cli.js', examples);
+
+/** A line of the log that `sluice run` writes where there is no terminal. */
+export interface LogEvent {
+  readonly event?: string;
+  readonly msg: string;
+  readonly text?: string;
+  readonly summary?: Summary;
+}
+
+/** The counters at the end of a run, as far as the demo shows them. */
+export interface Summary {
+  readonly received: number;
+  readonly written: number;
+  readonly deadLettered: number;
+  readonly connectors: Readonly<Record<string, number>>;
+}
+
+/** A process that the demo has started. */
+export interface StartedProcess {
+  readonly pid: number;
+  /** What it has logged so far. */
+  readonly log: readonly LogEvent[];
+  kill(signal: NodeJS.Signals): void;
+  /** Whether it has ended, in whatever way. */
+  hasEnded(): boolean;
+  /** Resolves at its end with its exit code, or with the signal that killed it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills whatever still runs. */
+export function killAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** Starts `sluice run` on a pipeline of the examples. Its relative paths count from `folder`. */
+export function startPipeline(folder: string, [file, ...options]: readonly [file: string, ...options: string[]]): StartedProcess {
+  if (!existsSync(cli)) throw new Error('the sluice command is not built. Run "npm run demo" in the root of the repository.');
+  return start(folder, [fileURLToPath(cli), 'run', exampleFile(file), ...options]);
+}
+
+/** Starts a program of the examples. */
+export function startProgram(folder: string, [file, ...args]: readonly [file: string, ...args: string[]]): StartedProcess {
+  return start(folder, [exampleFile(file), ...args]);
+}
+
+/**
+ * Resolves when a process has ended by itself.
+ *
+ * @throws {Error} with its last words when its exit code is not 0
+ */
+export async function succeeded(name: string, child: StartedProcess): Promise<void> {
+  const code = await child.ended;
+  if (code !== 0) throw new Error(`${name} ended with ${code}: ${child.log.at(-1)?.msg ?? 'it said nothing'}`);
+}
+
+function exampleFile(file: string): string {
+  return fileURLToPath(new URL(file, examples));
+}
+
+function start(folder: string, args: readonly string[]): StartedProcess {
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  running.add(child);
+  const log: LogEvent[] = [];
+  let rest = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) log.push(eventOf(line));
+  });
+  let hasEnded = false;
+  const ended = once(child, 'close').then(([code, signal]: (number | NodeJS.Signals | null)[]) => {
+    running.delete(child);
+    hasEnded = true;
+    return code ?? signal ?? 'SIGKILL';
+  });
+  return { pid: child.pid ?? 0, log, kill: (signal) => void child.kill(signal), hasEnded: () => hasEnded, ended };
+}
+
+function eventOf(line: string): LogEvent {
+  // Whatever is not the log of the pipeline (a warning of Node.js, a crash) is still worth to be read.
+  return line.startsWith('{') ? (JSON.parse(line) as LogEvent) : { msg: line };
+}

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import { mergeTrees } from '../src/pipeline-file/merge.js';
+import { readToml } from '../src/pipeline-file/read-toml.js';
+import { readYaml } from '../src/pipeline-file/read-yaml.js';
+import { placeOf } from '../src/pipeline-file/tree.js';
+
+describe('reading', () => {
+  test('places the keys of YAML', () => {
+    const tree = readYaml('name: x\nsource:\n  config: { port: 1 }\n', 'p.yaml');
+    expect(placeOf(tree, ['source', 'config', 'port'])).toEqual({ file: 'p.yaml', line: 3, column: 13 });
+    expect(placeOf(tree, ['source', 'config', 'unknown'])).toEqual({ file: 'p.yaml', line: 3, column: 3 });
+  });
+
+  test('reads JSON with tabs and escapes', () => {
+    expect(readYaml('{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [1, 2.5, null]\n}', 'p.json').value).toEqual({ a: '😀 /', b: [1, 2.5, null] });
+  });
+
+  test.each([
+    ['a: [1', /^p\.yaml:1:\d+: /],
+    ['a: 1\na: 2', /^p\.yaml:2:1: Map keys must be unique/],
+    ['a: *nowhere', /^p\.yaml: .*nowhere/],
+    ['a: !!what 1', /^p\.yaml:1:4: Unresolved tag/],
+    ['a: { b: ${X} }', /put "\$\{VAR\}" in quotes$/],
+    ['a: 1\n---\nb: 1', /^p\.yaml:2:1: Source contains multiple documents/],
+  ])('says in one line where %j is malformed', (text, expected) => {
+    expect(() => readYaml(text, 'p.yaml')).toThrow(expected);
+  });
+
+  test('places the keys of TOML: tables, dotted and quoted keys, and inline tables at the key that holds them', () => {
+    const tree = readToml('name = "x"\n\n[source]\nconfig.port = 1\n"codec" = "json"\n[sink.config]\nrotate = { maxBytes = 1 }\n', 'p.toml');
+    expect(tree.value).toEqual({
+      name: 'x',
+      source: { config: { port: 1 }, codec: 'json' },
+      sink: { config: { rotate: { maxBytes: 1 } } },
+    });
+    expect(placeOf(tree, ['source', 'config', 'port'])).toEqual({ file: 'p.toml', line: 4, column: 1 });
+    expect(placeOf(tree, ['source', 'codec'])).toMatchObject({ line: 5 });
+    expect(placeOf(tree, ['sink', 'config', 'rotate', 'maxBytes'])).toMatchObject({ line: 7 });
+  });
+
+  test('says where TOML is malformed', () => {
+    expect(() => readToml('a = 1\nb = = 2\n', 'p.toml')).toThrow(/^p\.toml:2:5: Invalid TOML document: invalid value$/);
+  });
+});
+
+describe('merging', () => {
+  const under = readYaml('name: a\nsource: { connector: x, config: { list: [1, 2], port: 1 } }', 'one.yaml');
+  const over = readYaml('source: { config: { list: [3], host: h } }\nsink: { connector: y }', 'two.yaml');
+  const merged = mergeTrees(under, over);
+
+  test('joins maps key by key and replaces lists', () => {
+    expect(merged.value).toEqual({
+      name: 'a',
+      source: { connector: 'x', config: { list: [3], port: 1, host: 'h' } },
+      sink: { connector: 'y' },
+    });
+  });
+
+  test('remembers which file each value came from', () => {
+    expect(placeOf(merged, ['source', 'config', 'port'])?.file).toBe('one.yaml');
+    expect(placeOf(merged, ['source', 'config', 'host'])?.file).toBe('two.yaml');
+    expect(placeOf(merged, ['source', 'config', 'list', 1])?.file).toBe('two.yaml');
+  });
+});

@@ -1,0 +1,151 @@
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { makeFolder, sluice } from './sluice-process.js';
+
+const core = fileURLToPath(new URL('../../core', import.meta.url));
+
+const appending = `name: lines
+source: { connector: file, config: { path: in.txt } }
+sink: { connector: file, config: { path: out.txt, atomic: false } }
+`;
+
+describe('sluice positions', () => {
+  test('shows, sets and forgets where the next run goes on', async () => {
+    const folder = await makeFolder({ 'p.yaml': appending, 'in.txt': 'a\nb\nc\n' });
+    const positions = async (...args: string[]) => await sluice(folder, ['positions', ...args]);
+    expect((await positions('get', 'p.yaml')).stdout).toBe('no position is stored in file .sluice/checkpoints\n');
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    const shown = JSON.parse((await positions('get', 'p.yaml', '--json')).stdout) as { positions: Record<string, { position: Record<string, unknown> }> };
+    const [[partition, { position }] = ['', { position: {} }]] = Object.entries(shown.positions);
+    expect(partition).toBe('source:in.txt');
+
+    const set = await positions('set', 'p.yaml', '--partition', partition, '--position', JSON.stringify({ ...position, bytes: 2 }));
+    expect({ code: set.code, stderr: set.stderr }).toEqual({ code: 0, stderr: '' });
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\nb\nc\nb\nc\n');
+
+    expect((await positions('reset', 'p.yaml', '--partition', 'source:other')).code).toBe(2);
+    expect((await positions('reset', 'p.yaml')).stdout).toBe('forgot source:in.txt\n');
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\nb\nc\nb\nc\na\nb\nc\n');
+  });
+
+  test('sets a position before the first run', async () => {
+    const folder = await makeFolder({
+      'p.yaml': 'name: g\nsource: { connector: generate, config: { count: 5, template: "{index}" } }\nsink: { connector: file, config: { path: out.txt, atomic: false } }\n',
+    });
+    expect((await sluice(folder, ['positions', 'set', 'p.yaml', '--position', '3'])).code).toBe(0);
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('3\n4\n');
+  });
+
+  test('refuses what is no position, no source, or kept elsewhere', async () => {
+    const folder = await makeFolder({
+      'p.yaml': appending,
+      'udp.yaml': 'name: u\nsource: { connector: udp, config: { port: 1 } }\nsink: { connector: drop }\n',
+    });
+    expect(await sluice(folder, ['positions', 'set', 'p.yaml', '--position', '{'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--position is not JSON') });
+    expect(await sluice(folder, ['positions', 'set', 'p.yaml', '--partition', 'x:1', '--position', '1'])).toMatchObject({ code: 2 });
+    expect(await sluice(folder, ['positions', 'get', 'udp.yaml'])).toMatchObject({ code: 1, stderr: expect.stringContaining('nobody keeps any') });
+  });
+});
+
+describe('sluice dead-letters', () => {
+  const pipelines = {
+    'p.yaml': `name: repair
+source: { connector: file, config: { path: in.ndjson }, codec: json }
+transforms: [./t.js]
+sink: { connector: file, config: { path: out.ndjson } }
+deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
+`,
+    't.js': 'export const transform = (message) => { if (message.payload.bad) throw new Error("bad one"); return message; };',
+    'in.ndjson': '{"a":1}\n{"a":2,"bad":true}\n{oops\n{"a":3,"bad":true}\n',
+  };
+
+  test('lists, shows and replays them, each once, with the transforms of now', async () => {
+    const folder = await makeFolder(pipelines);
+    const out = async () => await readFile(join(folder, 'out.ndjson'), 'utf8');
+    const list = async () => JSON.parse((await sluice(folder, ['dead-letters', 'list', 'p.yaml', '--json'])).stdout) as { id: string; replayed: boolean; reason: string }[];
+    expect((await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).stdout).toBe('there are no dead letters\n');
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    expect(await out()).toBe('{"a":1}\n');
+
+    const letters = await list();
+    expect(letters.map(({ replayed }) => replayed)).toEqual([false, false, false]);
+    expect(letters[0]?.reason).toContain('bad one');
+    const shown = await sluice(folder, ['dead-letters', 'show', 'p.yaml', '--id', letters[0]?.id ?? '']);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ message: { payload: { text: '{"a":2,"bad":true}' } } });
+    expect((await sluice(folder, ['dead-letters', 'show', 'p.yaml', '--id', 'none'])).code).toBe(2);
+
+    await writeFile(join(folder, 't.js'), 'export const transform = (message) => message;');
+    const replayed = await sluice(folder, ['dead-letters', 'replay', 'p.yaml']);
+    expect({ code: replayed.code, stdout: replayed.stdout }).toEqual({ code: 0, stdout: '3 of 3 dead letters replayed, of which 1 became dead letters again\n' });
+    expect(await out()).toBe('{"a":1}\n{"a":2,"bad":true}\n{"a":3,"bad":true}\n');
+    expect((await list()).map(({ replayed: done }) => done)).toEqual([true, true, true, false]);
+
+    // What failed again is tried again; what went through is not.
+    expect((await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout).toMatch(/^1 of 1 dead letters replayed/);
+    expect(await out()).toBe('{"a":1}\n{"a":2,"bad":true}\n{"a":3,"bad":true}\n');
+
+    // The pipeline itself goes on where it was.
+    await writeFile(join(folder, 'in.ndjson'), `${pipelines['in.ndjson']}{"a":4}\n`);
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    expect(await out()).toBe('{"a":1}\n{"a":2,"bad":true}\n{"a":3,"bad":true}\n{"a":4}\n');
+  });
+
+  test('replays to the one sink that refused a message, where there are several', async () => {
+    const folder = await makeFolder({
+      ...pipelines,
+      'p.yaml': `name: fan
+source: { connector: file, config: { path: in.ndjson }, codec: json }
+sinks:
+  all: { connector: file, config: { path: all.ndjson } }
+  strict: { connector: file, config: { path: strict.ndjson }, transforms: [./t.js] }
+deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
+`,
+      'in.ndjson': '{"a":1}\n{"a":2,"bad":true}\n',
+    });
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    await writeFile(join(folder, 't.js'), 'export const transform = (message) => message;');
+    expect((await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout).toBe('1 of 1 dead letters replayed\n');
+    expect(await readFile(join(folder, 'all.ndjson'), 'utf8')).toBe('{"a":1}\n{"a":2,"bad":true}\n');
+    expect(await readFile(join(folder, 'strict.ndjson'), 'utf8')).toBe('{"a":1}\n{"a":2,"bad":true}\n');
+  });
+
+  test('says where they cannot be read back', async () => {
+    const folder = await makeFolder({ 'p.yaml': appending, 'q.yaml': `${appending}deadLetter: { connector: drop }\n` });
+    expect(await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).toMatchObject({ code: 1, stderr: expect.stringContaining('stores no dead letters') });
+    expect(await sluice(folder, ['dead-letters', 'list', 'q.yaml'])).toMatchObject({ code: 1, stderr: expect.stringContaining('the drop sink cannot be read back') });
+  });
+});
+
+describe('sluice teardown', () => {
+  test('lists what the pipeline made, and removes it only with --yes', async () => {
+    const folder = await makeFolder({
+      'p.yaml': 'name: slots\nsource: { connector: generate, config: { count: 1 } }\nsink: { connector: ./acme.js }\n',
+      'acme.js': `import { existsSync, rmSync } from 'node:fs';
+import { defineConnector, z } from '@sluice/core/driver';
+export const acme = defineConnector({ name: 'acme', title: 'Acme', contract: 1, sink: {
+  config: z.strictObject({}),
+  capabilities: () => ({ atomic: false, idempotent: false, overlap: 'none', payload: 'bytes', changes: true, preferred: { maxMessages: 10, maxBytes: 1000, maxInFlight: 1 } }),
+  open: async () => ({ write: async () => undefined, close: async () => undefined }),
+  teardown: async (config, options, { pipeline, remove }) => {
+    if (!existsSync('slot')) return [];
+    if (remove) rmSync('slot');
+    return ['slot of ' + pipeline];
+  },
+} });
+`,
+      slot: '',
+    });
+    await mkdir(join(folder, 'node_modules/@sluice'), { recursive: true });
+    await symlink(core, join(folder, 'node_modules/@sluice/core'));
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    const made = 'sink: slot of slots\ncheckpoints: 1 position of pipeline "slots" in file .sluice/checkpoints\n';
+    expect((await sluice(folder, ['teardown', 'p.yaml'])).stdout).toBe(`${made}nothing was removed; --yes removes all of this\n`);
+    expect((await sluice(folder, ['teardown', 'p.yaml', '--yes'])).stdout).toBe(`${made}removed\n`);
+    expect((await sluice(folder, ['teardown', 'p.yaml', '--json'])).stdout).toBe('{"name":"slots","removed":false,"made":[]}\n');
+  });
+});

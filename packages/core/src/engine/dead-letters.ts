@@ -1,0 +1,84 @@
+import { ConnectorError } from '../error.js';
+import type { Sink } from '../sink.js';
+import { DeadLetterThreshold, deadLetterOf } from './dead-letter.js';
+import { DeadLetterWriter } from './dead-letter-writer.js';
+import { finishPart, type Hub, type InvalidMessage } from './hub.js';
+import type { DeadLetterPlan } from './plan.js';
+import type { SinkSession } from './sink-session.js';
+
+interface Destination {
+  readonly writer: DeadLetterWriter;
+  readonly threshold: DeadLetterThreshold;
+}
+
+/** Decides what becomes of invalid messages: dead letters, dropped, or the end of the run. */
+export class DeadLetters {
+  readonly writers: readonly DeadLetterWriter[];
+  readonly #hub: Hub;
+  readonly #destinations = new Map<DeadLetterPlan, Destination>();
+
+  constructor(hub: Hub, session: (sink: Sink, part: string) => SinkSession) {
+    this.#hub = hub;
+    for (const plan of new Set([hub.plan.deadLetter, ...hub.plan.branches.map((branch) => branch.deadLetter)])) {
+      if (plan === undefined) continue;
+      const part = `deadLetter${this.#destinations.size === 0 ? '' : this.#destinations.size + 1}`;
+      this.#destinations.set(plan, {
+        writer: new DeadLetterWriter(hub, plan, part, session(plan.sink, part)),
+        threshold: new DeadLetterThreshold(plan.maxRatio, plan.window),
+      });
+    }
+    this.writers = [...this.#destinations.values()].map(({ writer }) => writer);
+  }
+
+  /** Counts source messages, invalid or not. */
+  saw(count: number): void {
+    for (const { threshold } of this.#destinations.values()) threshold.saw(count);
+  }
+
+  add(message: InvalidMessage): void {
+    const { segment, error, branch } = message;
+    const { plan } = this.#hub;
+    const part = branch?.id ?? segment.lease.source.id;
+    const letterPlan = branch?.deadLetter ?? plan.deadLetter;
+    const destination = letterPlan === undefined ? undefined : this.#destinations.get(letterPlan);
+    if (plan.onInvalid === 'drop') {
+      this.#hub.stats.gaveUp(part, 1, true);
+      this.#hub.emit({ type: 'deadLetter', part, count: 1, dropped: true, error });
+    } else if (destination === undefined) this.#stopAt(message);
+    else this.#store(message, part, destination);
+  }
+
+  #store(message: InvalidMessage, part: string, { writer, threshold }: Destination): void {
+    const { segment, index, error } = message;
+    if (segment.deadLettered.has(index)) return;
+    segment.deadLettered.add(index);
+    segment.pending++;
+    const { name, clock } = this.#hub.plan;
+    writer.add(deadLetterOf(message, name, clock.now()), () => {
+      this.#hub.stats.gaveUp(part, 1, false);
+      this.#hub.emit({ type: 'deadLetter', part, count: 1, dropped: false, error });
+      finishPart(this.#hub, segment);
+    });
+    const reason = threshold.add(error);
+    if (reason === undefined || this.#hub.stopping) return;
+    const { maxRatio, window } = writer.plan;
+    const share = `more than ${maxRatio * 100} % of the latest ${window} messages are invalid`;
+    const text = `${share}, most often because: ${reason}. Mend the cause, or raise deadLetter.maxRatio.`;
+    this.#hub.fail(new ConnectorError(error.code, text, { cause: error }), 'drop');
+  }
+
+  /** A sink refused a message and there are no dead letters: the checkpoint stays just before it. */
+  #stopAt({ segment, index, error, branch }: InvalidMessage): void {
+    const { lease, batch } = segment;
+    const atomic = branch?.sink.capabilities.atomic === true; // then nothing of that write is stored
+    const position = index > segment.from && !atomic && segment.pending === 1 ? batch.positionAt?.(index - 1) : undefined;
+    if (position !== undefined) {
+      const count = index - segment.from;
+      lease.tracker.insertBefore(segment, { ...segment, count, bytes: 0, position, pending: 0 });
+      segment.from = index;
+      segment.count -= count;
+    }
+    segment.pending++; // never finished
+    this.#hub.fail(error, 'drop');
+  }
+}

@@ -1,0 +1,163 @@
+import { ConnectorError } from '../error.js';
+import type { Checkpoint } from '../sink-driver.js';
+import { Backoff } from './backoff.js';
+import { givenUp, retriesForever } from './part-error.js';
+import type { SourcePlan } from './plan.js';
+import type { Run } from './run.js';
+import type { Settler } from './settler.js';
+import type { SinkWriter } from './sink-writer.js';
+import { sleep } from './sleep.js';
+
+/**
+ * Claims the partitions of atomic sinks, and goes back to the last checkpoint when a sink that needs flushes has failed: what
+ * it has not flushed counts as not written and is read again.
+ */
+export class Restarter {
+  /** A restart is under way: nothing settles, begins or is written. */
+  active = false;
+  /** Messages of discarded leases that are not read again yet. */
+  unread = 0;
+  readonly #run: Run;
+  readonly #settler: Settler;
+  readonly #backoff: Backoff;
+
+  constructor(run: Run, settler: Settler) {
+    this.#run = run;
+    this.#settler = settler;
+    this.#backoff = new Backoff(run.plan.retry);
+  }
+
+  /**
+   * Claims partitions and begins their leases; false when a failing sink came between. What the sinks have taken over is
+   * flushed first, because a claim forgets what is not.
+   */
+  claim(source: SourcePlan, partitions: readonly string[], begin: (stored: Checkpoint) => void): Promise<boolean> {
+    return this.#settler.exclusively(async () => {
+      const atomic = this.#atomicWriters();
+      let stored: Checkpoint = source.owner === 'store' ? this.#settler.stored : {};
+      if (atomic.length > 0) {
+        await this.#settler.cycle();
+        if (this.active) return false;
+        for (const writer of this.#run.writers) writer.pause();
+        try {
+          const claimed = await this.#claimUntilDone(atomic, partitions.map((partition) => `${source.id}:${partition}`));
+          if (source.owner === 'sink') stored = claimed;
+        } finally {
+          for (const writer of this.#run.writers) writer.resume();
+        }
+      }
+      if (this.#run.stopping || this.active) return false;
+      begin(stored);
+      return true;
+    });
+  }
+
+  #atomicWriters(): SinkWriter[] {
+    return this.#run.writers.filter((writer) => writer.branch.sink.capabilities.atomic);
+  }
+
+  async #claimUntilDone(writers: readonly SinkWriter[], keys: readonly string[]): Promise<Checkpoint> {
+    let stored: Checkpoint = {};
+    for (const writer of writers) {
+      const backoff = new Backoff(this.#run.plan.retry);
+      for (let done = false; !done && !this.#run.stopping; ) {
+        try {
+          if (writer.session.broken) await writer.session.reopen();
+          stored = { ...stored, ...(await writer.session.claim(keys)) };
+          done = true;
+          if (backoff.attempts > 0) this.#run.recovered(writer.branch.id);
+        } catch (error) {
+          await this.#waitToRetry(writer.branch.id, error as ConnectorError, backoff); // the session throws nothing else
+        }
+      }
+    }
+    return stored;
+  }
+
+  /** Waits in back-off; ends the run instead when that is of no use. */
+  async #waitToRetry(part: string, error: ConnectorError, backoff: Backoff): Promise<void> {
+    const delayMs = backoff.next(error.retryAfterMs);
+    const exhausted = !retriesForever(error) && backoff.attempts >= this.#run.plan.retry.maxAttempts;
+    if (error.outcome !== 'retryable' || exhausted) {
+      this.#run.fail(exhausted ? givenUp(error, `gave up after ${backoff.attempts} attempts`) : error, 'drop');
+      return;
+    }
+    if (this.#run.stopping) return;
+    this.#run.degraded(part, error, backoff.attempts, delayMs);
+    await sleep(this.#run.plan.clock, delayMs, this.#run.stopSignal);
+  }
+
+  flushSucceeded(): void {
+    if (this.#backoff.attempts > 0) for (const { id } of this.#run.plan.branches) this.#run.recovered(id);
+    this.#backoff.reset();
+  }
+
+  /** Discards what was read, at once; the rest follows when nothing settles any more. */
+  restart(writer: SinkWriter, error: ConnectorError): void {
+    if (this.active) return;
+    const lostLease = [...this.#run.leases].some((lease) => lease.lost);
+    // Another instance that was given a lost partition fences us out of it; that is no reason to give up the others.
+    const passes = error.outcome === 'retryable' || (error.code === 'fenced' && lostLease);
+    if (!passes) {
+      writer.halted = true;
+      this.#run.fail(error, 'drop');
+    }
+    this.active = true;
+    for (const lease of this.#run.leases) {
+      if (lease.retained) continue;
+      lease.discarded = true;
+      lease.stopReading.abort();
+      this.unread += lease.charged.messages;
+      this.#run.discharge(lease);
+      for (const each of this.#run.writers) each.drop(lease);
+    }
+    this.#run.budget.wake();
+    this.#run.changed.notify();
+    void this.#settler.exclusively(() => this.#goBack(writer, passes ? retryable(error) : error));
+  }
+
+  /** Brings the sink back and reads again from the last checkpoint. */
+  async #goBack(failed: SinkWriter, error: ConnectorError): Promise<void> {
+    const { writers } = this.#run;
+    for (const writer of writers) {
+      writer.pause();
+      await writer.changed.until(() => writer.inFlight === 0);
+    }
+    // What is durable already is still told, while the leases last.
+    await this.#settler.save();
+    await this.#run.endDiscarded();
+    if (!this.#run.stopping) await this.#waitToRetry(failed.branch.id, error, this.#backoff);
+    const claimed = await this.#reopenAndClaim();
+    this.active = false;
+    if (!this.#run.stopping) {
+      for (const writer of writers) writer.unwritten();
+      this.unread = 0;
+      this.#run.beginAgain((source) => this.#resumeAt(source, claimed));
+    }
+    for (const writer of writers) writer.resume();
+    this.#run.changed.notify();
+  }
+
+  async #reopenAndClaim(): Promise<Checkpoint> {
+    try {
+      for (const writer of this.#run.writers) {
+        if (writer.session.broken && !this.#run.stopping) await writer.session.reopen();
+      }
+    } catch (thrown) {
+      if (!this.#run.stopping) this.#run.fail(thrown as ConnectorError, 'drop'); // the session throws nothing else
+    }
+    const keys = [...this.#run.leases].map((lease) => lease.key);
+    return this.#claimUntilDone(this.#atomicWriters(), keys);
+  }
+
+  /** Where the partitions of a source go on while they are still held. */
+  #resumeAt(source: SourcePlan, claimed: Checkpoint): Checkpoint {
+    if (source.owner === 'sink') return claimed;
+    if (source.owner === 'source' && !source.source.capabilities.replayable) return {};
+    return this.#settler.positionsOf(this.#run.leases);
+  }
+}
+
+function retryable(error: ConnectorError): ConnectorError {
+  return error.outcome === 'retryable' ? error : new ConnectorError('lease_lost', error.message, { cause: error });
+}

@@ -1,0 +1,195 @@
+import fc from 'fast-check';
+import type { ErrorCode } from '../../src/error.js';
+import type { Fault, MemorySinkInput, MemorySourceInput, OperationName } from '../../src/testing/index.js';
+
+/**
+ * What becomes of a source message: it passes, is dropped by a filter, becomes three, makes a transform throw, is refused by
+ * the sink (alone, or one of the three that it became), or made no sense to the driver.
+ */
+export type MessageKind = 'pass' | 'drop' | 'expand' | 'throw' | 'refuse' | 'refuseOne' | 'broken' | 'control';
+
+/** A fault of the n-th operation of a name, counted over all lives. */
+export interface ScriptedFault {
+  readonly name: OperationName;
+  readonly nth: number;
+  readonly fault: Fault;
+}
+
+/** Something that happens at a moment, in milliseconds since the beginning. */
+export interface HistoryEvent {
+  readonly atMs: number;
+  readonly action: 'crash' | 'stop' | 'twin' | 'lose' | 'loseForAWhile' | 'move' | 'produce';
+  readonly partition: number;
+}
+
+/** Everything that decides how a run goes, as plain data. */
+export interface History {
+  /** Seed of back-off and latencies. */
+  readonly seed: number;
+  readonly source: Omit<MemorySourceInput, 'stream'>;
+  readonly sinks: readonly Omit<MemorySinkInput, 'destination'>[];
+  readonly deadLetter: Omit<MemorySinkInput, 'destination'>;
+  /** The messages of each partition. */
+  readonly partitions: readonly (readonly MessageKind[])[];
+  readonly asyncTransforms: boolean;
+  /** Upper bound of what an operation takes, by chance. */
+  readonly latencyMs: number;
+  readonly budget: { readonly maxMessages: number; readonly maxBytes: number };
+  readonly batch: { readonly maxAgeMs: number };
+  readonly flush: { readonly intervalMs: number; readonly maxMessages: number };
+  readonly exclusiveStore: boolean;
+  readonly faults: readonly ScriptedFault[];
+  readonly events: readonly HistoryEvent[];
+}
+
+const kind: fc.Arbitrary<MessageKind> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant<MessageKind>('pass') },
+  { weight: 8, arbitrary: fc.constantFrom<MessageKind>('drop', 'expand') },
+  { weight: 4, arbitrary: fc.constantFrom<MessageKind>('throw', 'refuse', 'refuseOne', 'broken', 'control') },
+);
+
+const position: fc.Arbitrary<Partial<MemorySourceInput>> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<Partial<MemorySourceInput>>({}, { discardCommitted: true }, { commits: false }),
+  },
+  { weight: 2, arbitrary: fc.constant<Partial<MemorySourceInput>>({ position: 'source' }) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .integer({ min: 1, max: 8 })
+      .map((window): Partial<MemorySourceInput> => ({ position: 'source', replayable: false, window })),
+  },
+);
+
+const source: fc.Arbitrary<History['source']> = fc
+  .tuple(
+    position,
+    fc.record({
+      partitions: fc.constantFrom<MemorySourceInput['partitions']>('assigned', 'assigned', 'fixed', 'single'),
+      batchMessages: fc.integer({ min: 1, max: 6 }),
+      positionAt: fc.boolean(),
+    }),
+  )
+  .map(([owner, shape]) => ({ bounded: true, ...owner, ...shape }));
+
+const sink: fc.Arbitrary<History['sinks'][number]> = fc
+  .record({
+    store: fc.constantFrom<Partial<MemorySinkInput>>(
+      {},
+      { idempotent: 'key' },
+      { flush: true },
+      { flush: true, unflushed: 'stored' },
+      { atomic: true },
+      { atomic: true },
+    ),
+    overlap: fc.constantFrom<MemorySinkInput['overlap']>('none', 'partitions', 'ordered', 'ordered'),
+    preferred: fc.record({ maxMessages: fc.integer({ min: 1, max: 10 }), maxInFlight: fc.integer({ min: 1, max: 4 }) }),
+    limits: fc.option(fc.record({ maxMessages: fc.integer({ min: 1, max: 6 }) }), { nil: undefined, freq: 3 }),
+  })
+  .map(({ store, ...shape }) => ({ ...store, ...shape }));
+
+const retryable = fc.constantFrom<ErrorCode>(
+  'not_connected',
+  'timeout',
+  'rate_limited',
+  'conflict',
+  'resource_exhausted',
+  'unknown',
+);
+const shortWait = fc.constantFrom(0, 0, 1, 7, 40);
+
+/** Faults of any operation. */
+const plainFault: fc.Arbitrary<Fault> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ outcome: retryable, waitMs: shortWait }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ outcome: retryable, waitMs: shortWait, effect: fc.constantFrom('first', 'last') }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      outcome: fc.constant('crash'),
+      waitMs: shortWait,
+      effect: fc.constantFrom('first', 'last', 'never'),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ waitMs: fc.constantFrom(3, 30, 300, 4000, 8000) }) },
+);
+
+/** Faults of operations that can be aborted: they may also hang. */
+const hangingFault: fc.Arbitrary<Fault> = fc.oneof(
+  { weight: 3, arbitrary: plainFault },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      waitMs: fc.constant(Number.POSITIVE_INFINITY),
+      effect: fc.constantFrom('first', 'last'),
+      ignoresAbortForMs: fc.constantFrom(0, 0, 500, 900),
+    }),
+  },
+);
+
+const writeFault: fc.Arbitrary<Fault> = fc.oneof(
+  { weight: 3, arbitrary: hangingFault },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      waitMs: shortWait,
+      failures: fc.array(fc.record({ index: fc.nat({ max: 6 }), code: retryable }), { minLength: 1, maxLength: 2 }),
+    }),
+  },
+  // A write that never settles, even when it is aborted.
+  {
+    weight: 1,
+    arbitrary: fc.constant<Fault>({ waitMs: Number.POSITIVE_INFINITY, ignoresAbortForMs: Number.POSITIVE_INFINITY }),
+  },
+);
+
+function faultOf(names: readonly OperationName[], fault: fc.Arbitrary<Fault>): fc.Arbitrary<ScriptedFault> {
+  return fc.record({ name: fc.constantFrom(...names), nth: fc.nat({ max: 9 }), fault });
+}
+
+const scripted: fc.Arbitrary<ScriptedFault> = fc.oneof(
+  { weight: 6, arbitrary: faultOf(['sink.write'], writeFault) },
+  { weight: 5, arbitrary: faultOf(['sink.flush'], hangingFault) },
+  { weight: 3, arbitrary: faultOf(['source.read', 'sink.open', 'source.open', 'source.partitions'], hangingFault) },
+  { weight: 5, arbitrary: faultOf(['sink.claim', 'source.commit', 'store.save', 'store.claim'], plainFault) },
+  { weight: 1, arbitrary: faultOf(['sink.close', 'source.close', 'store.release'], plainFault) },
+);
+
+const event: fc.Arbitrary<HistoryEvent> = fc.record({
+  atMs: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 3000 })),
+  action: fc.constantFrom<HistoryEvent['action']>(
+    'crash',
+    'stop',
+    'twin',
+    'twin',
+    'lose',
+    'loseForAWhile',
+    'move',
+    'produce',
+  ),
+  partition: fc.nat({ max: 2 }),
+});
+
+/** Random histories. */
+export const histories: fc.Arbitrary<History> = fc.record({
+  seed: fc.nat(),
+  source,
+  sinks: fc.oneof({ weight: 4, arbitrary: fc.tuple(sink) }, { weight: 1, arbitrary: fc.tuple(sink, sink) }),
+  deadLetter: fc.constantFrom<History['deadLetter']>(
+    { payload: 'value' },
+    { payload: 'value', flush: true },
+    { payload: 'value', atomic: true },
+  ),
+  partitions: fc.array(fc.array(kind, { maxLength: 14 }), { minLength: 1, maxLength: 3 }),
+  asyncTransforms: fc.boolean(),
+  latencyMs: fc.constantFrom(0, 2, 20, 200, 1500),
+  budget: fc.record({ maxMessages: fc.constantFrom(1, 3, 10, 50_000), maxBytes: fc.constantFrom(10, 100, 1_000_000) }),
+  batch: fc.record({ maxAgeMs: fc.constantFrom(0, 0, 50) }),
+  flush: fc.record({ intervalMs: fc.constantFrom(20, 300, 1000), maxMessages: fc.constantFrom(1, 5, 1000) }),
+  exclusiveStore: fc.boolean(),
+  faults: fc.array(scripted, { maxLength: 6 }),
+  events: fc.array(event, { maxLength: 3 }),
+});
