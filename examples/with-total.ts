@@ -12,6 +12,7 @@ export const transform: Transform = map((message) => {
   // The pipeline's codec made this of a line of JSON, so it can be anything.
   const order = message.payload as Order;
   const totalCents = order.quantity * order.priceCents;
-  if (!Number.isSafeInteger(totalCents)) throw new Error('the order has no quantity and priceCents that are whole numbers');
+  if (!Number.isSafeInteger(totalCents))
+    throw new Error('the order has no quantity and priceCents that are whole numbers');
   return withPayload(message, { ...order, totalCents });
 });

@@ -6,7 +6,10 @@ import { file } from '@sluice/file';
 const sink = await file.sink({ path: 'out/notes.ndjson' }).open();
 try {
   await sink.write([{ payload: { note: 'water the plants' } }, { payload: 'a text is JSON, too' }]);
-  await sink.write([{ payload: Buffer.from('bytes stay as they are') }, { payload: Buffer.from('but not\ntwo lines') }]);
+  await sink.write([
+    { payload: Buffer.from('bytes stay as they are') },
+    { payload: Buffer.from('but not\ntwo lines') },
+  ]);
 } catch (error) {
   if (!(error instanceof BatchError)) throw error;
   // Only these can never be written; all others of the call are stored.

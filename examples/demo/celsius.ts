@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { allLinesOf } from './lines.ts';
-import { screen } from './screen.ts';
-import { type StartedProcess, startPipeline, startProgram, succeeded, type Summary } from './started-process.ts';
-import { waitUntil } from './wait-until.ts';
+import { allLinesOf } from '#demo/lines';
+import { screen } from '#demo/screen';
+import { type StartedProcess, type Summary, startPipeline, startProgram, succeeded } from '#demo/started-process';
+import { waitUntil } from '#demo/wait-until';
 
 const readings = 5000;
 const shownReadings = 3;
@@ -18,15 +18,21 @@ interface Outcome {
 export async function showCelsius(folder: string): Promise<number> {
   screen.heading('1  Temperature readings over UDP, from Celsius to Fahrenheit');
   screen.line('sluice run examples/celsius.yaml           receives, converts, writes to a file');
-  screen.line(`node examples/send-readings.ts             sends ${readings.toLocaleString('en-US')} readings, two of them not JSON`);
-  screen.line();
+  screen.line(
+    `node examples/send-readings.ts             sends ${readings.toLocaleString('en-US')} readings, two of them not JSON`,
+  );
   return report(await runBoth(folder));
 }
 
 async function runBoth(folder: string): Promise<Outcome> {
-  const files = { sent: join(folder, 'sent.ndjson'), written: join(folder, 'out/fahrenheit.ndjson'), dead: join(folder, 'out/dead-readings.ndjson') };
+  const files = {
+    sent: join(folder, 'sent.ndjson'),
+    written: join(folder, 'out/fahrenheit.ndjson'),
+    dead: join(folder, 'out/dead-readings.ndjson'),
+  };
   const pipeline = startPipeline(folder, ['celsius.yaml', '--source-port', '0']);
   const port = await portOf(pipeline);
+  screen.line(`the pipeline listens on port ${port}; readings are on their way`);
   const sender = startProgram(folder, ['send-readings.ts', port, String(readings), files.sent]);
   await succeeded('the sender', sender);
   await untilQuiet(() => allLinesOf(files.written).length + allLinesOf(files.dead).length);
@@ -56,7 +62,10 @@ async function untilQuiet(arrived: () => number): Promise<void> {
 }
 
 function report({ sent, written, dead, summary }: Outcome): number {
-  const expected = new Map(sent.map(parsed).flatMap((reading) => (reading === undefined ? [] : [[reading['reading'], reading]])));
+  const expected = new Map(
+    sent.map(parsed).flatMap((reading) => (reading === undefined ? [] : [[reading['reading'], reading]])),
+  );
+  screen.line();
   for (const line of written.slice(0, shownReadings)) {
     screen.line(`in    ${JSON.stringify(expected.get(parsed(line)?.['reading']))}`);
     screen.line(`out   ${line}`);

@@ -1,4 +1,4 @@
-import { linesOf } from './lines.ts';
+import { linesOf } from '#demo/lines';
 
 /** How an output differs from what its input should have become. */
 export interface Comparison {

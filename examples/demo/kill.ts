@@ -1,16 +1,18 @@
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { compareLines } from './compare.ts';
-import { bytesOf } from './lines.ts';
-import { screen } from './screen.ts';
-import { type StartedProcess, startPipeline, succeeded } from './started-process.ts';
-import { waitUntil } from './wait-until.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { compareLines } from '#demo/compare';
+import { bytesOf } from '#demo/lines';
+import { screen } from '#demo/screen';
+import { type StartedProcess, startPipeline, succeeded } from '#demo/started-process';
+import { waitUntil } from '#demo/wait-until';
 
 const orders = 1_000_000;
 const kills = 6;
 /** The last kill comes before so much of the output is written, so that none comes too late. */
 const lastKillShare = 0.75;
+const latestKillMs = 30;
 const items = ['bolt', 'nut', 'drill', 'saw', 'bench', 'glue'];
 
 /** Shows that nothing is lost when the process is killed. Returns how many numbers are not what they should be. */
@@ -55,21 +57,25 @@ async function writeOrders(path: string): Promise<number> {
   return outputBytes;
 }
 
-/** Kills a pipeline as soon as its output has reached a share of what it is to become. */
+/** Kills a pipeline within a moment after its output has reached a share of what it is to become. */
 async function killAt(
   pipeline: StartedProcess,
   progress: () => number,
   { kill, share }: { readonly kill: number; readonly share: number },
 ): Promise<void> {
-  const reached = await waitUntil({ what: `the pipeline has written ${percent(share)}`, limitMs: 30_000, everyMs: 1 }, () => {
+  await waitUntil({ what: `the pipeline has written ${percent(share)}`, limitMs: 30_000, everyMs: 1 }, () => {
     if (pipeline.hasEnded()) throw new Error(`the pipeline ended before it was killed: ${pipeline.log.at(-1)?.msg}`);
-    const now = progress();
-    return now > 0 && now >= share && now;
+    return progress() >= share;
   });
+  // What is seen is always the end of a write; the kill is to hit anything.
+  await wait(Math.random() * latestKillMs);
   pipeline.kill('SIGKILL');
+  const reached = progress();
   const end = await pipeline.ended;
   if (end !== 'SIGKILL') throw new Error(`the pipeline was to be killed, but ended with ${end}`);
-  screen.line(`process ${String(pipeline.pid).padEnd(8)}killed with ${percent(reached)} written; ${kill < kills ? 'started again' : 'started for the last time'}`);
+  screen.line(
+    `process ${String(pipeline.pid).padEnd(8)}killed with ${percent(reached)} written; ${kill < kills ? 'started again' : 'started for the last time'}`,
+  );
 }
 
 function percent(share: number): string {

@@ -42,13 +42,20 @@ export function killAll(): void {
 }
 
 /** Starts `sluice run` on a pipeline of the examples. Its relative paths count from `folder`. */
-export function startPipeline(folder: string, [file, ...options]: readonly [file: string, ...options: string[]]): StartedProcess {
-  if (!existsSync(cli)) throw new Error('the sluice command is not built. Run "npm run demo" in the root of the repository.');
+export function startPipeline(
+  folder: string,
+  [file, ...options]: readonly [file: string, ...options: string[]],
+): StartedProcess {
+  if (!existsSync(cli))
+    throw new Error('the sluice command is not built. Run "npm run demo" in the root of the repository.');
   return start(folder, [fileURLToPath(cli), 'run', exampleFile(file), ...options]);
 }
 
 /** Starts a program of the examples. */
-export function startProgram(folder: string, [file, ...args]: readonly [file: string, ...args: string[]]): StartedProcess {
+export function startProgram(
+  folder: string,
+  [file, ...args]: readonly [file: string, ...args: string[]],
+): StartedProcess {
   return start(folder, [exampleFile(file), ...args]);
 }
 

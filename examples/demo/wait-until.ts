@@ -13,7 +13,10 @@ export interface Wait {
  *
  * @throws {Error} when that takes longer than the limit
  */
-export async function waitUntil<T>({ what, limitMs, everyMs }: Wait, condition: () => T | undefined | false): Promise<T> {
+export async function waitUntil<T>(
+  { what, limitMs, everyMs }: Wait,
+  condition: () => T | undefined | false,
+): Promise<T> {
   const limit = performance.now() + limitMs;
   for (;;) {
     const found = condition();

@@ -8,7 +8,6 @@ export interface PackageManifest {
   readonly version: string;
   readonly keywords?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 /** An installed package. */

@@ -17,8 +17,8 @@ export interface ListedConnector {
 
 /**
  * The connectors of the CLI, of the packages that it depends on, and of the `node_modules` that count in this folder: there,
- * every package named `@sluice/*` or `sluice-connector-*` that works with the core. What is there is what is listed; no list is
- * kept anywhere.
+ * every package named `sluice-connector-*`, and those of `@sluice/*` with the keyword `connector`. What is there is what is
+ * listed; no list is kept anywhere.
  */
 export async function listConnectors(folder: string): Promise<readonly ListedConnector[]> {
   return (await resolveAll(folder)).map((found) => ('connector' in found ? listed(found) : found));
@@ -47,8 +47,8 @@ function installedConnectors(folder: string): readonly InstalledPackage[] {
   return moduleFolders(folder).flatMap((modules) => {
     const own = foldersIn(modules).filter((name) => name.startsWith('sluice-connector-'));
     const scoped = foldersIn(join(modules, '@sluice')).map((name) => join('@sluice', name));
-    return [...own, ...scoped].map((name) => readPackage(join(modules, name))).filter((found) => found !== undefined && isConnectorPackage(found.manifest));
-  }) as readonly InstalledPackage[];
+    return [...own, ...scoped].flatMap((name) => connectorPackage(readPackage(join(modules, name))));
+  });
 }
 
 function bundledConnectors(): readonly InstalledPackage[] {
@@ -56,17 +56,20 @@ function bundledConnectors(): readonly InstalledPackage[] {
   const manifest = JSON.parse(readFileSync(join(ownFolder, '..', 'package.json'), 'utf8')) as PackageManifest;
   return Object.keys(manifest.dependencies ?? {})
     .filter((name) => name.startsWith('@sluice/'))
-    .map((name) => findPackage(name, ownFolder))
-    .filter((found) => found !== undefined && isConnectorPackage(found.manifest)) as readonly InstalledPackage[];
+    .flatMap((name) => connectorPackage(findPackage(name, ownFolder)));
+}
+
+function connectorPackage(found: InstalledPackage | undefined): readonly InstalledPackage[] {
+  return found !== undefined && isConnectorPackage(found.manifest) ? [found] : [];
 }
 
 function ownConnectors(): readonly string[] {
   return foldersIn(ownFolder).filter((name) => existsSync(join(ownFolder, name, 'connector.js')));
 }
 
-/** Connectors take the core as a peer and say what they are in their keywords. */
-function isConnectorPackage(manifest: PackageManifest): boolean {
-  return manifest.peerDependencies?.['@sluice/core'] !== undefined && (manifest.keywords?.includes('connector') ?? false);
+/** Packages of others say it with their name; the scope of Sluice holds more than connectors, so there a keyword does. */
+function isConnectorPackage({ name, keywords }: PackageManifest): boolean {
+  return name.startsWith('sluice-connector-') || (keywords?.includes('connector') ?? false);
 }
 
 function foldersIn(folder: string): readonly string[] {

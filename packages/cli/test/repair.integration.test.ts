@@ -21,7 +21,7 @@ describe('sluice positions', () => {
     const [[partition, { position }] = ['', { position: {} }]] = Object.entries(shown.positions);
     expect(partition).toBe('source:in.txt');
 
-    const set = await positions('set', 'p.yaml', '--partition', partition, '--position', JSON.stringify({ ...position, bytes: 2 }));
+    const set = await positions('set', 'p.yaml', '--partition', partition, '--position', JSON.stringify({ ...position, framing: { bytes: 2 } }));
     expect({ code: set.code, stderr: set.stderr }).toEqual({ code: 0, stderr: '' });
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
     expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\nb\nc\nb\nc\n');

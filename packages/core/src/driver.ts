@@ -1,4 +1,5 @@
 export { z } from 'zod';
+export { textOf, toBytes, toNullableBytes } from './bytes.js';
 export type { SinkCapabilities, SourceCapabilities, WriteSize } from './capabilities.js';
 export type { FileLock } from './checkpoint/file-lock.js';
 export { lockFile } from './checkpoint/file-lock.js';
@@ -34,4 +35,4 @@ export { BatchError } from './sink-driver.js';
 export { redactConfig, redactError, redactText, secretsOf } from './redact.js';
 export type { Position, ReadOptions, SourceBatch, SourceDriver } from './source-driver.js';
 export type { Template } from './template.js';
-export { parseTemplate } from './template.js';
+export { parseTemplate, TemplateText } from './template.js';

@@ -70,8 +70,8 @@ function whereToCut(ends: readonly number[], from: number, start: number, { maxM
 }
 
 function messagesOf({ payloads }: Frames, from: number, to: number, topic: string): readonly Message[] {
-  const messages: Message[] = [];
-  for (let index = from; index < to; index++) messages.push(toMessage(topic, payloads[index] ?? null));
+  const messages = new Array<Message>(to - from);
+  for (let index = from; index < to; index++) messages[index - from] = toMessage(topic, payloads[index] ?? null);
   return messages;
 }
 

@@ -9,6 +9,8 @@ export interface Encoded {
 
 /** Joins the frames of messages. `first`: they begin their file. */
 export function encode(messages: readonly Message[], framing: Framing, first: boolean): Encoded {
+  const joined = framing.join?.(messages);
+  if (joined !== undefined) return { bytes: joined, failures: [] };
   const frames: Uint8Array[] = [];
   const failures: BatchFailure[] = [];
   for (const [index, message] of messages.entries()) {

@@ -23,7 +23,7 @@ export function encodeStep(codec: Codec): Transform {
     label: `codec ${codec.name}`,
     apply: (message: Message): Message => {
       const { payload } = message;
-      if (!codec.keepsChanges && (payload === null || payload instanceof Uint8Array)) return message;
+      if (!codec.keepsChanges && (payload === null || (payload instanceof Uint8Array && codec.encodesBytes !== true))) return message;
       return withPayload(message, codec.encode(message));
     },
   };

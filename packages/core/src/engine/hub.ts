@@ -27,6 +27,8 @@ export interface Hub {
   readonly stopping: boolean;
   /** Aborted when `stopping` begins. */
   readonly stopSignal: AbortSignal;
+  /** A sink is being brought back and nothing is written meanwhile. */
+  readonly restarting: boolean;
   /** Counts source messages for the dead-letter threshold. */
   sawSourceMessages(count: number): void;
   /** The source can deliver no more until something is settled, or nothing more comes: batches do not wait to fill. */

@@ -1,15 +1,17 @@
 import type { DriverContext } from '../connector.js';
-import { ConnectorError, isConnectorError } from '../error.js';
+import { ConnectorError, isConnectorError, wrapError } from '../error.js';
 import type { PipelineStats } from '../pipeline-definition.js';
 import type { Sink } from '../sink.js';
 import type { Checkpoint } from '../sink-driver.js';
 import type { Position, SourceBatch } from '../source-driver.js';
+import { Backoff } from './backoff.js';
 import { Budget } from './budget.js';
 import { Condition } from './condition.js';
 import type { DeadLetterWriter } from './dead-letter-writer.js';
 import { DeadLetters } from './dead-letters.js';
 import type { EventBody, Hub, InvalidMessage } from './hub.js';
 import type { Lease, Segment } from './lease.js';
+import { openDriver } from './open-driver.js';
 import type { Plan, SourcePlan } from './plan.js';
 import { receive } from './receive.js';
 import { Restarter } from './restarter.js';
@@ -42,6 +44,7 @@ export class Run implements Hub {
   #failure: ConnectorError | undefined;
   /** What the run asked to end it with: queued messages are still written, or left for the next run. */
   #ending: 'drain' | 'drop' | undefined;
+  #closing = false;
 
   constructor(plan: Plan) {
     this.plan = plan;
@@ -105,13 +108,32 @@ export class Run implements Hub {
   }
 
   async #open(): Promise<void> {
-    const { store } = this.plan;
-    if (store !== undefined) this.#settler.begin(await store.claim(this.plan.name));
     try {
+      await this.#claimCheckpoint();
       await Promise.all([...this.writers.map((writer) => writer.session.open()), ...this.deadLetters.map((letters) => letters.open())]);
     } catch (error) {
       if (!this.stopping) throw error;
     }
+  }
+
+  async #claimCheckpoint(): Promise<void> {
+    const { store, name, clock, retry, openTimeoutMs, timeoutMs } = this.plan;
+    if (store === undefined) return;
+    const { claim } = await openDriver({
+      open: async () => {
+        const fresh = await store.claim(name);
+        return { claim: fresh, close: () => fresh.release() };
+      },
+      wrap: (error) => (isConnectorError(error) ? error : wrapError(error, undefined, { operation: `claim the checkpoint in ${store.description}` })),
+      clock,
+      backoff: new Backoff(retry),
+      maxAttempts: retry.maxAttempts,
+      limitMs: openTimeoutMs,
+      attemptMs: timeoutMs,
+      stop: this.#stop.signal,
+      onRetry: (error, attempt, delayMs) => this.degraded('checkpoint', error, attempt, delayMs),
+    });
+    this.#settler.begin(claim);
   }
 
   /** Ends the run; the first call decides how, but a failure can still cut draining short. */
@@ -122,6 +144,7 @@ export class Run implements Hub {
   }
 
   fail(error: ConnectorError, queued: 'drain' | 'drop'): void {
+    if (this.#closing) return; // closing aborts what is under way, and that it fails is no news
     this.#failure ??= error;
     this.#end(queued);
     if (queued === 'drop') for (const lease of this.leases) for (const writer of this.writers) writer.drop(lease);
@@ -145,6 +168,7 @@ export class Run implements Hub {
 
   async #close(): Promise<void> {
     this.#end(this.#ending ?? 'drop');
+    this.#closing = true;
     this.#settler.stop();
     for (const lease of this.leases) lease.lost = true;
     await Promise.all(this.#runners.map((runner) => runner.close()));

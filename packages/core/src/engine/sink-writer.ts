@@ -89,11 +89,15 @@ export class SinkWriter {
 
   /** Starts as many writes as may be under way. */
   pump(): void {
-    while (!this.halted && !this.#recovering && this.inFlight < this.#slots) {
+    while (this.#mayWrite() && this.inFlight < this.#slots) {
       const pieces = this.#gather();
       if (pieces.length === 0) return;
       void this.#write(pieces);
     }
+  }
+
+  #mayWrite(): boolean {
+    return !this.halted && !this.#recovering && !this.session.broken && !this.#hub.restarting;
   }
 
   /** Starts nothing new but the rest of segments that were begun, so that a flush can follow. */
@@ -174,8 +178,9 @@ export class SinkWriter {
   };
 
   #waitsToFill(): boolean {
-    const full = this.#queues.messages >= this.#target.maxMessages || this.#paused || this.#hub.urgent();
-    return this.#fillWait.waits(full);
+    const { messages, bytes } = this.#queues;
+    const full = messages >= this.#target.maxMessages || bytes >= this.#target.maxBytes;
+    return this.#fillWait.waits(full || this.#paused || this.#hub.urgent());
   }
 
   async #write(pieces: readonly Piece[]): Promise<void> {
@@ -269,6 +274,7 @@ export class SinkWriter {
       queue.failing = true;
       this.#startBackoff(queue, delay);
     }
+    if (this.session.broken) void this.#recover();
     if (this.#hub.stopping) return;
     if (attempts >= this.#hub.plan.retry.maxAttempts && !retriesForever(error)) {
       this.halted = true;
@@ -276,7 +282,6 @@ export class SinkWriter {
       return;
     }
     this.#hub.degraded(this.branch.id, error, attempts, delayMs);
-    if (this.session.broken) void this.#recover();
   }
 
   #startBackoff(queue: LeaseQueue, delayMs: number): void {

@@ -26,6 +26,8 @@ export class SourceRunner {
   readonly #changed = new Condition();
   /** The lease of every partition of the set, also when its reading has ended. */
   readonly #held = new Map<string, Lease>();
+  /** Size of the set that was told last; all of them share the budget. */
+  #partitions = 1;
   #driver: SourceDriver | undefined;
   #failure: ConnectorError | undefined;
 
@@ -167,6 +169,7 @@ export class SourceRunner {
     await Promise.all(this.#endings.underWay);
     if (this.#run.stopping || this.#failure !== undefined) return;
     const joining = set.filter((partition) => this.#held.get(partition)?.lost !== false);
+    this.#partitions = set.length;
     if (joining.length > 0) await this.#begin(driver, joining);
   }
 
@@ -200,7 +203,7 @@ export class SourceRunner {
   async #read(lease: Lease, stored: StoredPosition | undefined, start: 'earliest' | 'latest' | undefined): Promise<void> {
     try {
       const position = stored === undefined ? undefined : checkedPosition(stored, lease);
-      const finished = await readLease(this.#run, lease, { position, start, partitions: this.#held.size, onBatch: this.#onBatch });
+      const finished = await readLease(this.#run, lease, { position, start, partitions: this.#partitions, onBatch: this.#onBatch });
       if (finished && lease.driver.partitions === undefined && !this.plan.source.capabilities.bounded) {
         throw new ConnectorError('not_connected', 'the source ended without being asked');
       }

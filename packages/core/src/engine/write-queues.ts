@@ -26,8 +26,9 @@ export interface Gathering {
 
 /** The pieces that wait for one sink: in order inside each lease, in turns between leases. */
 export class WriteQueues {
-  /** Messages that wait. */
+  /** Messages that wait, and their bytes. */
   messages = 0;
+  bytes = 0;
   /** Segments that were begun and are not finished. */
   begun = 0;
   /** A segment was given up that the sink may have taken over in part. */
@@ -59,6 +60,7 @@ export class WriteQueues {
   add(piece: Piece): void {
     this.of(piece.segment.lease).pieces.push(piece);
     this.messages += piece.messages.length;
+    this.bytes += piece.bytes;
   }
 
   /** Takes the pieces of the next write. At least one, whatever its size, when any may start. */
@@ -85,6 +87,7 @@ export class WriteQueues {
       if (messages >= target.maxMessages || bytes >= target.maxBytes) break;
     }
     this.messages -= messages;
+    this.bytes -= bytes;
     return pieces;
   }
 
@@ -123,6 +126,7 @@ export class WriteQueues {
       const at = queue.pieces.findIndex((other) => other.order > piece.order);
       queue.pieces.splice(at < 0 ? queue.pieces.length : at, 0, piece);
       this.messages += piece.messages.length;
+      this.bytes += piece.bytes;
     }
   }
 
@@ -137,6 +141,7 @@ export class WriteQueues {
         continue;
       }
       this.messages -= piece.messages.length;
+      this.bytes -= piece.bytes;
       this.forget(piece);
     }
     queue.pieces = kept;

@@ -1,0 +1,200 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { delay, fail, failAfterEffect } from '../../src/testing/index.js';
+import { expectNoViolations, keys, type World, world } from './world.js';
+
+let here: World;
+beforeEach(() => {
+  here = world();
+  here.produce('p');
+});
+afterEach(() => expectNoViolations(here));
+
+const now = (): number => here.system.clock.now();
+const flushes = (): number[] => here.callsOf('sink.flush').map(({ startedAt }) => startedAt);
+
+describe.each([
+  ['a sink with flush', { flush: true }],
+  ['an atomic sink', { atomic: true }],
+] as const)('%s is flushed', (_name, sink) => {
+  it('every second while something was written', async () => {
+    const run = here.start({ source: { bounded: false }, sink });
+    const started = now();
+    here.produce('p', 'a');
+    await here.system.clock.advance(900);
+    here.produce('p', 'b');
+    await here.system.clock.advance(99);
+    expect(here.stored()).toEqual([]);
+    await here.system.clock.advance(1);
+    expect(here.stored()).toEqual(['a', 'b']);
+    here.produce('p', 'c');
+    await here.system.clock.advance(1000);
+    expect(here.stored()).toEqual(['a', 'b', 'c']);
+    await here.system.clock.advance(5000);
+    expect(flushes().map((at) => at - started).slice(-2)).toEqual([1000, 2000]);
+    await run.stop();
+  });
+
+  it('at the interval that the definition says', async () => {
+    const run = here.start({ source: { bounded: false }, sink, flush: { intervalMs: 50 } });
+    here.produce('p', 'a');
+    await here.system.clock.advance(50);
+    expect(here.stored()).toEqual(['a']);
+    await run.stop();
+  });
+
+  it('when so many messages were written', async () => {
+    const run = here.start({
+      source: { bounded: false, batchMessages: 2 },
+      sink: { ...sink, preferred: { maxMessages: 2 } },
+      flush: { intervalMs: 60_000, maxMessages: 6 },
+    });
+    here.produce('p', ...keys('p', 13));
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 12));
+    await run.stop();
+  });
+
+  it('when so many bytes were written', async () => {
+    const run = here.start({
+      source: { bounded: false, batchMessages: 1 },
+      sink: { ...sink, preferred: { maxMessages: 1 } },
+      flush: { intervalMs: 60_000, maxBytes: 8 },
+    });
+    here.produce('p', ...keys('p', 5)); // 4 bytes each
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 4));
+    await run.stop();
+  });
+
+  it('when half of the budget was written', async () => {
+    const run = here.start({
+      source: { bounded: false, batchMessages: 1 },
+      sink: { ...sink, preferred: { maxMessages: 1 } },
+      flush: { intervalMs: 60_000 },
+      budget: { maxMessages: 10 },
+    });
+    here.produce('p', ...keys('p', 7));
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 5));
+    await run.stop();
+  });
+
+  it('when the budget is used up by what was written', async () => {
+    const run = here.start({
+      source: { bounded: false, batchMessages: 1 },
+      sink,
+      flush: { intervalMs: 60_000, maxMessages: 1000 },
+      budget: { maxMessages: 4 },
+    });
+    here.produce('p', ...keys('p', 8));
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 8));
+    await run.stop();
+  });
+
+  it('when the window of the source may be used up', async () => {
+    const run = here.start({
+      source: { bounded: false, position: 'source', window: 3 },
+      sink,
+      flush: { intervalMs: 60_000 },
+    });
+    here.produce('p', ...keys('p', 9));
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 9));
+    await run.stop();
+  });
+
+  it('before a partition is given up', async () => {
+    const run = here.start({
+      source: { bounded: false, partitions: 'assigned', position: 'source' },
+      sink,
+      flush: { intervalMs: 60_000 },
+    });
+    here.produce('p', ...keys('p', 3));
+    here.produce('q', ...keys('q', 3));
+    await here.system.clock.advance(10);
+    expect(here.stored()).not.toContain('p1');
+    here.system.stream('in').group('copy').assignment.assign('p', null);
+    await here.system.clock.advance(10);
+    expect(here.stored().filter((key) => key.startsWith('p'))).toEqual(keys('p', 3));
+    expect(here.system.stream('in').group('copy').progress('p').committed).toBe(3);
+    expect(here.system.stream('in').group('copy').assignment.holder('p')).toBeUndefined();
+    await run.stop();
+  });
+
+  it('at the end', async () => {
+    here.produce('p', ...keys('p', 3));
+    const started = now();
+    await here.run({ sink, flush: { intervalMs: 60_000 } });
+    expect(here.stored()).toEqual(keys('p', 3));
+    expect(now()).toBe(started);
+  });
+
+  it('at shutdown', async () => {
+    const run = here.start({ source: { bounded: false }, sink, flush: { intervalMs: 60_000 } });
+    here.produce('p', ...keys('p', 3));
+    await here.system.clock.advance(10);
+    await run.stop();
+    expect(here.stored()).toEqual(keys('p', 3));
+  });
+
+  it('while nothing else is written, and what waits is written after it', async () => {
+    here.system.faults.next('sink.flush', delay(500));
+    const run = here.start({ source: { bounded: false }, sink, flush: { intervalMs: 100 } });
+    here.produce('p', 'a');
+    await here.system.clock.advance(150);
+    here.produce('p', 'b');
+    await here.system.clock.advance(400);
+    expect(here.writes()).toEqual([['a']]);
+    await here.system.clock.advance(100);
+    expect(here.writes()).toEqual([['a'], ['b']]);
+    await run.stop();
+  });
+
+  it('again after a failure, with everything since the last flush read and written again', async () => {
+    here.system.faults.next('sink.flush', undefined, fail('conflict'), fail('not_connected'));
+    const run = here.start({ source: { bounded: false }, sink, flush: { intervalMs: 100 } });
+    here.produce('p', 'a', 'b');
+    await here.system.clock.run(() => here.stored().length === 2);
+    here.produce('p', 'c', 'd');
+    await here.system.clock.run(() => here.stored().length === 4);
+    await run.stop();
+    expect(here.stored()).toEqual(['a', 'b', 'c', 'd']);
+    expect(here.writes()).toEqual([['a', 'b'], ['c', 'd'], ['c', 'd'], ['c', 'd']]);
+    expect(here.events.map(({ type }) => type)).toEqual(['started', 'degraded', 'degraded', 'recovered', 'stopped']);
+  });
+
+  it('ten times in vain, and then it is fatal', async () => {
+    here.produce('p', 'a');
+    here.system.faults.decideBy(({ name }) => (name === 'sink.flush' ? fail('unknown') : undefined));
+    await expect(here.run({ sink })).rejects.toMatchObject({ code: 'unknown', operation: 'flush' });
+    expect(here.callsOf('sink.flush')).toHaveLength(10);
+    here.system.faults.stop();
+    await here.run({ sink });
+    expect(here.stored()).toEqual(['a']);
+  });
+
+  it('in vain for ever while the connection is lost', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('sink.flush', ...Array.from({ length: 25 }, () => fail('not_connected')));
+    await here.run({ sink });
+    expect(here.stored()).toEqual(['a']);
+  });
+});
+
+describe('a flush that has happened and is said to have failed', () => {
+  it('stores everything a second time where the sink is not atomic', async () => {
+    here.produce('p', 'a', 'b');
+    here.system.faults.next('sink.flush', failAfterEffect('timeout'));
+    await here.run({ sink: { flush: true } });
+    expect(here.stored()).toEqual(['a', 'b', 'a', 'b']);
+  });
+
+  it('stores nothing a second time where the sink is atomic, because the claim tells', async () => {
+    here.produce('p', 'a', 'b');
+    here.system.faults.next('sink.flush', failAfterEffect('timeout'));
+    await here.run({ sink: { atomic: true } });
+    expect(here.stored()).toEqual(['a', 'b']);
+    expect(here.callsOf('sink.claim')).toHaveLength(2);
+  });
+});
