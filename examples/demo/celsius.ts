@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { allLinesOf } from '#demo/lines';
 import { screen } from '#demo/screen';
-import { type StartedProcess, type Summary, startPipeline, startProgram, succeeded } from '#demo/started-process';
+import {
+  lastWordsOf,
+  type StartedProcess,
+  type Summary,
+  startPipeline,
+  startProgram,
+  succeeded,
+} from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
 
 const readings = 5000;
@@ -46,7 +53,7 @@ async function runBoth(folder: string): Promise<Outcome> {
 /** With port 0 the system chooses a free one, and the pipeline tells which once it receives. */
 async function portOf(pipeline: StartedProcess): Promise<string> {
   return await waitUntil({ what: 'the pipeline receives', limitMs: 20_000, everyMs: 20 }, () => {
-    if (pipeline.hasEnded()) throw new Error(`the pipeline did not start: ${pipeline.log.at(-1)?.msg}`);
+    if (pipeline.hasEnded()) throw new Error(`the pipeline did not start: ${lastWordsOf(pipeline)}`);
     return pipeline.log.map(({ text }) => /port (\d+)/.exec(text ?? '')?.[1]).find((port) => port !== undefined);
   });
 }

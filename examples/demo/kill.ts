@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { compareLines } from '#demo/compare';
 import { bytesOf } from '#demo/lines';
 import { screen } from '#demo/screen';
-import { type StartedProcess, startPipeline, succeeded } from '#demo/started-process';
+import { lastWordsOf, type StartedProcess, startPipeline, succeeded } from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
 
 const orders = 1_000_000;
@@ -64,7 +64,7 @@ async function killAt(
   { kill, share }: { readonly kill: number; readonly share: number },
 ): Promise<void> {
   await waitUntil({ what: `the pipeline has written ${percent(share)}`, limitMs: 30_000, everyMs: 1 }, () => {
-    if (pipeline.hasEnded()) throw new Error(`the pipeline ended before it was killed: ${pipeline.log.at(-1)?.msg}`);
+    if (pipeline.hasEnded()) throw new Error(`the pipeline ended before it was killed: ${lastWordsOf(pipeline)}`);
     return progress() >= share;
   });
   // What is seen is always the end of a write; the kill is to hit anything.

@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const examples = new URL('../', import.meta.url);
-const cli = new URL('../packages/cli/dist/cli.js', examples);
 
 /** A line of the log that `sluice run` writes where there is no terminal. */
 export interface LogEvent {
@@ -41,14 +40,19 @@ export function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
+/** The `sluice` command, as the package that brings it is installed here. */
+export function cliPath(): string {
+  const path = fileURLToPath(new URL('dist/cli.js', import.meta.resolve('@sluice/cli/package.json')));
+  if (!existsSync(path)) throw new Error('the sluice command is not built; "npm run demo" in the root builds it');
+  return path;
+}
+
 /** Starts `sluice run` on a pipeline of the examples. Its relative paths count from `folder`. */
 export function startPipeline(
   folder: string,
   [file, ...options]: readonly [file: string, ...options: string[]],
 ): StartedProcess {
-  if (!existsSync(cli))
-    throw new Error('the sluice command is not built. Run "npm run demo" in the root of the repository.');
-  return start(folder, [fileURLToPath(cli), 'run', exampleFile(file), ...options]);
+  return start(folder, [cliPath(), 'run', exampleFile(file), ...options]);
 }
 
 /** Starts a program of the examples. */
@@ -66,7 +70,13 @@ export function startProgram(
  */
 export async function succeeded(name: string, child: StartedProcess): Promise<void> {
   const code = await child.ended;
-  if (code !== 0) throw new Error(`${name} ended with ${code}: ${child.log.at(-1)?.msg ?? 'it said nothing'}`);
+  if (code !== 0) throw new Error(`${name} ended with ${code}: ${lastWordsOf(child)}`);
+}
+
+/** Why a process ended, as far as it told. */
+export function lastWordsOf({ log }: StartedProcess): string {
+  const failed = log.findLast(({ event }) => event === 'failed');
+  return failed?.msg ?? (log.map(({ msg }) => msg).join('\n') || 'it said nothing');
 }
 
 function exampleFile(file: string): string {

@@ -17,8 +17,13 @@ export function eventText(event: PipelineEvent): string {
       return `${event.part}: ${event.text}`;
     case 'stopped': {
       const { received, written, deadLettered, unsettled } = event.summary;
-      const rest = [deadLettered > 0 ? `${deadLettered} dead letters` : '', unsettled > 0 ? `${unsettled} left unsettled` : ''];
-      return [`${event.pipeline} stopped: ${received} received`, `${written} written`, ...rest.filter(Boolean)].join(', ');
+      const rest = [
+        deadLettered > 0 ? `${deadLettered} dead letters` : '',
+        unsettled > 0 ? `${unsettled} left unsettled` : '',
+      ];
+      return [`${event.pipeline} stopped: ${received} received`, `${written} written`, ...rest.filter(Boolean)].join(
+        ', ',
+      );
     }
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { exports as resolveExports, legacy } from 'resolve.exports';
+import { legacy, exports as resolveExports } from 'resolve.exports';
 
 /** The part of a package.json that is read here. */
 export interface PackageManifest {
@@ -8,6 +8,7 @@ export interface PackageManifest {
   readonly version: string;
   readonly keywords?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 /** An installed package. */

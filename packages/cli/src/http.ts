@@ -27,7 +27,9 @@ export interface StatusServer {
 export function parseAddress(text: string): Address {
   const [, bracketed, plain, port] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text) ?? [];
   if (port === undefined || Number(port) > 65_535) {
-    throw badInput(`--http ${text} is not an address; give a port as in :9090, or an address and a port as in 0.0.0.0:9090`);
+    throw badInput(
+      `--http ${text} is not an address; give a port as in :9090, or an address and a port as in 0.0.0.0:9090`,
+    );
   }
   return { host: bracketed ?? (plain || '127.0.0.1'), port: Number(port) };
 }
@@ -37,13 +39,18 @@ export function parseAddress(text: string): Address {
  *
  * @throws Error when the port is in use or the address is not of this machine
  */
-export async function serveStatus(address: Address, health: () => Health, answerScrape: AnswerScrape): Promise<StatusServer> {
+export async function serveStatus(
+  address: Address,
+  health: () => Health,
+  answerScrape: AnswerScrape,
+): Promise<StatusServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?', 1)[0];
     const now = health();
     if (path === '/metrics') answerScrape(request, response);
     else if (path === '/health') answer(response, now.healthy ? 200 : 503, { status: now.healthy ? 'ok' : 'failed' });
-    else if (path === '/ready') answer(response, now.ready ? 200 : 503, { status: now.ready ? 'ready' : 'not ready', degraded: now.degraded });
+    else if (path === '/ready')
+      answer(response, now.ready ? 200 : 503, { status: now.ready ? 'ready' : 'not ready', degraded: now.degraded });
     else answer(response, 404, { error: 'there are /metrics, /health and /ready' });
   });
   server.listen(address.port, address.host);

@@ -1,6 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findPackage, type InstalledPackage, moduleFolders, type PackageManifest, readPackage } from './find-package.js';
+import {
+  findPackage,
+  type InstalledPackage,
+  moduleFolders,
+  type PackageManifest,
+  readPackage,
+} from './find-package.js';
 import { messageOf } from './message-of.js';
 import { ConnectorNotFound, fromFile, fromPackage, ownFolder, type ResolvedConnector } from './resolve-connector.js';
 
@@ -38,7 +44,12 @@ async function resolveAll(folder: string): Promise<readonly (ResolvedConnector |
     byName.set(found.manifest.name, await orProblem(name, found.manifest.name, () => fromPackage(name, found)));
   }
   for (const name of ownConnectors()) {
-    byName.set(name, await orProblem(name, '@sluice/cli', () => fromFile(name, join(ownFolder, name, 'connector.js'), 'comes with @sluice/cli')));
+    byName.set(
+      name,
+      await orProblem(name, '@sluice/cli', () =>
+        fromFile(name, join(ownFolder, name, 'connector.js'), 'comes with @sluice/cli'),
+      ),
+    );
   }
   return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
@@ -67,16 +78,20 @@ function ownConnectors(): readonly string[] {
   return foldersIn(ownFolder).filter((name) => existsSync(join(ownFolder, name, 'connector.js')));
 }
 
-/** Packages of others say it with their name; the scope of Sluice holds more than connectors, so there a keyword does. */
-function isConnectorPackage({ name, keywords }: PackageManifest): boolean {
-  return name.startsWith('sluice-connector-') || (keywords?.includes('connector') ?? false);
+/** Packages of others say it with their name; of those of Sluice's scope, connectors have the keyword and take the core as a peer. */
+function isConnectorPackage({ name, keywords = [], peerDependencies = {} }: PackageManifest): boolean {
+  return name.startsWith('sluice-connector-') || (keywords.includes('connector') && '@sluice/core' in peerDependencies);
 }
 
 function foldersIn(folder: string): readonly string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
-async function orProblem(name: string, from: string, resolve: () => Promise<ResolvedConnector>): Promise<ResolvedConnector | ListedConnector> {
+async function orProblem(
+  name: string,
+  from: string,
+  resolve: () => Promise<ResolvedConnector>,
+): Promise<ResolvedConnector | ListedConnector> {
   try {
     return await resolve();
   } catch (error) {
@@ -87,5 +102,10 @@ async function orProblem(name: string, from: string, resolve: () => Promise<Reso
 
 function listed({ name, connector, from }: ResolvedConnector): ListedConnector {
   const { source, sink } = connector.descriptor;
-  return { name, title: connector.title, directions: [...(source ? ['source' as const] : []), ...(sink ? ['sink' as const] : [])], from };
+  return {
+    name,
+    title: connector.title,
+    directions: [...(source ? ['source' as const] : []), ...(sink ? ['sink' as const] : [])],
+    from,
+  };
 }

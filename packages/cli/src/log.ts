@@ -16,11 +16,19 @@ export interface EventLog {
 }
 
 /** JSON lines on stderr, for machines. Stdout belongs to the pipeline's own output. */
-export function jsonLog(output: Output, stream: { write(line: string): unknown } = destination({ fd: 2, sync: true })): EventLog {
-  const redacted = (fields: object): object => JSON.parse(JSON.stringify(fields, (_key, item: unknown) => plain(item, output.redact))) as object;
-  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, stream);
+export function jsonLog(
+  output: Output,
+  stream: { write(line: string): unknown } = destination({ fd: 2, sync: true }),
+): EventLog {
+  const redacted = (fields: object): object =>
+    JSON.parse(JSON.stringify(fields, (_key, item: unknown) => plain(item, output.redact))) as object;
+  const logger = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    stream,
+  );
   return {
-    guarantee: (pipeline, guarantee) => logger.info({ event: 'guarantee', pipeline, ...guarantee }, output.redact(guarantee.summary)),
+    guarantee: (pipeline, guarantee) =>
+      logger.info({ event: 'guarantee', pipeline, ...guarantee }, output.redact(guarantee.summary)),
     event: (event) => {
       const { type, at: _at, ...fields } = event.type === 'stopped' ? { ...event, error: undefined } : event;
       // The error that ended the run gets a line of its own.

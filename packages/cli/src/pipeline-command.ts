@@ -45,7 +45,10 @@ export function addPipelineCommand<Options extends object>(
     .option('--json', 'print results as JSON')
     .option('--debug', 'print errors with their stack')
     .allowUnknownOption()
-    .addHelpText('after', '\nEvery field of the pipeline is an option too: --source-port 7300, --batch-max-messages 10.');
+    .addHelpText(
+      'after',
+      '\nEvery field of the pipeline is an option too: --source-port 7300, --batch-max-messages 10.',
+    );
   for (const option of spec.options ?? []) command.addOption(option);
   return command.action(async () => {
     // Commander fills this object from the options that are declared above.
@@ -76,7 +79,10 @@ async function load(command: Command, options: PipelineOptions, output: Output):
 }
 
 /** What commander does not know: names of files, and overrides with their value. */
-export function splitArguments(args: readonly string[]): { readonly files: readonly string[]; readonly overrides: readonly Override[] } {
+export function splitArguments(args: readonly string[]): {
+  readonly files: readonly string[];
+  readonly overrides: readonly Override[];
+} {
   const files: string[] = [];
   const overrides: Override[] = [];
   for (let at = 0; at < args.length; at++) {

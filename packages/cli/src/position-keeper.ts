@@ -44,7 +44,10 @@ function sinkKeeper(name: string, sink: Sink): PositionKeeper {
   const { connector, config, options } = sink;
   const positions = connector.sink?.positions;
   if (positions === undefined) {
-    throw new ConnectorError('unsupported', `${connector.name} sink keeps the positions of pipeline "${name}" together with the data, and cannot show them`);
+    throw new ConnectorError(
+      'unsupported',
+      `${connector.name} sink keeps the positions of pipeline "${name}" together with the data, and cannot show them`,
+    );
   }
   const wrap = (operation: string) => (error: unknown) => {
     throw wrapError(error, connector.classify, { connector: connector.name, direction: 'sink', operation });

@@ -21,7 +21,10 @@ export function storeOf(definition: PipelineDefinition): CheckpointStore {
  *
  * @throws {BadInput} when the parts do not go together
  */
-export function preparePipeline(loaded: LoadedPipeline, onEvent: (event: PipelineEvent) => void = () => undefined): Pipeline {
+export function preparePipeline(
+  loaded: LoadedPipeline,
+  onEvent: (event: PipelineEvent) => void = () => undefined,
+): Pipeline {
   const { definition, tree } = loaded;
   try {
     return pipeline({

@@ -54,6 +54,8 @@ function createProgram(cli: Cli): Command {
 
 function version(): string {
   // The package's own manifest, beside the folder of this module.
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  };
   return manifest.version;
 }

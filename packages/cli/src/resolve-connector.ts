@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { messageOf } from './message-of.js';
 import type { Connector } from '@sluice/core';
 import { isConnector, type z } from '@sluice/core/driver';
 import { findPackage, type InstalledPackage } from './find-package.js';
+import { messageOf } from './message-of.js';
 
 /** A connector, whatever its schemas: the pipeline file's config goes through the connector's own check. */
 export type AnyConnector = Connector<z.ZodType, unknown, z.ZodType, unknown>;
@@ -59,7 +59,8 @@ export async function fromPackage(name: string, found: InstalledPackage): Promis
 
 /** Loads the connector that a module exports. */
 export async function fromFile(name: string, file: string, from: string = file): Promise<ResolvedConnector> {
-  if (!existsSync(file)) throw new ConnectorNotFound(`connector "${name}" is not there: no file ${file}; check the path`);
+  if (!existsSync(file))
+    throw new ConnectorNotFound(`connector "${name}" is not there: no file ${file}; check the path`);
   return { name, connector: pick(name, file, await load(name, file)), from };
 }
 
@@ -78,7 +79,9 @@ async function load(name: string, file: string): Promise<Readonly<Record<string,
     // A module namespace is an object of its exports.
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (error) {
-    throw new ConnectorNotFound(`connector "${name}" cannot be loaded from ${file}: ${messageOf(error)}`, { cause: error });
+    throw new ConnectorNotFound(`connector "${name}" cannot be loaded from ${file}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -16,7 +16,16 @@ function letterOf(message: Partial<DeadLetter['message']>): DeadLetter {
     code: 'message_invalid',
     reason: 'r',
     attempts: 0,
-    message: { topic: null, key: null, payload: null, headers: [], timestamp: null, operation: null, before: null, ...message },
+    message: {
+      topic: null,
+      key: null,
+      payload: null,
+      headers: [],
+      timestamp: null,
+      operation: null,
+      before: null,
+      ...message,
+    },
   };
 }
 
@@ -50,7 +59,9 @@ describe('a stored dead letter', () => {
     const originals: fc.Arbitrary<[Original, Value]> = fc.oneof(
       fc.constant<[Original, Value]>([null, null]),
       fc.string({ unit: 'grapheme' }).map((text): [Original, Value] => [{ text }, Buffer.from(text)]),
-      fc.uint8Array().map((bytes): [Original, Value] => [{ base64: Buffer.from(bytes).toString('base64') }, Buffer.from(bytes)]),
+      fc
+        .uint8Array()
+        .map((bytes): [Original, Value] => [{ base64: Buffer.from(bytes).toString('base64') }, Buffer.from(bytes)]),
     );
     fc.assert(
       fc.property(originals, ([payload, expected]) => {

@@ -23,7 +23,8 @@ async function makeProject(files: Record<string, string>): Promise<string> {
   await mkdir(join(modules, 'sluice-connector-broken'), { recursive: true });
   await mkdir(join(modules, '@sluice'), { recursive: true });
   await symlink(core, join(modules, '@sluice/core'));
-  const manifest = (name: string) => JSON.stringify({ name, version: '1.2.3', type: 'module', exports: { '.': { import: './index.js' } } });
+  const manifest = (name: string) =>
+    JSON.stringify({ name, version: '1.2.3', type: 'module', exports: { '.': { import: './index.js' } } });
   await writeFile(join(modules, 'sluice-connector-acme/package.json'), manifest('sluice-connector-acme'));
   await writeFile(join(modules, 'sluice-connector-acme/index.js'), acme);
   await writeFile(join(modules, 'sluice-connector-broken/package.json'), manifest('sluice-connector-broken'));
@@ -31,7 +32,8 @@ async function makeProject(files: Record<string, string>): Promise<string> {
   return folder;
 }
 
-const pipeline = 'name: x\nsource: { connector: acme, config: { queue: q, password: hunter2-secret } }\nsink: { connector: drop }\n';
+const pipeline =
+  'name: x\nsource: { connector: acme, config: { queue: q, password: hunter2-secret } }\nsink: { connector: drop }\n';
 
 describe('sluice list', () => {
   test('shows what comes with the CLI and what the project has installed, also what is broken', async () => {
@@ -59,12 +61,16 @@ describe('sluice describe', () => {
     expect(Object.keys(schema.properties)).toContain('deadLetter');
     expect(schema.$defs.source.allOf).toContainEqual({
       if: { properties: { connector: { const: 'acme' } }, required: ['connector'] },
+      // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
       then: { properties: { config: expect.objectContaining({ required: ['queue', 'password'] }) } },
     });
   });
 
   test('refuses a connector that is not there', async () => {
-    expect(await sluice(await makeFolder(), ['describe', 'nope'])).toMatchObject({ code: 2, stderr: expect.stringContaining('run "npm install @sluice/nope"') });
+    expect(await sluice(await makeFolder(), ['describe', 'nope'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('run "npm install @sluice/nope"'),
+    });
   });
 });
 
@@ -73,17 +79,27 @@ describe('sluice validate', () => {
     const folder = await makeProject({ 'p.yaml': pipeline });
     expect(await sluice(folder, ['validate', 'p.yaml'])).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^valid\nx: at-least-once, .*\n {2}position of source: kept by the outside system it reads from\n$/),
+      stdout: expect.stringMatching(
+        /^valid\nx: at-least-once, .*\n {2}position of source: kept by the outside system it reads from\n$/,
+      ),
     });
   });
 
   test('tells the problems as JSON, with their places', async () => {
-    const folder = await makeFolder({ 'p.yaml': 'name: x\nsource: { connector: generate, config: { count: -1 } }\nsink: { connector: drop }\n' });
+    const folder = await makeFolder({
+      'p.yaml': 'name: x\nsource: { connector: generate, config: { count: -1 } }\nsink: { connector: drop }\n',
+    });
     const { code, stdout } = await sluice(folder, ['validate', 'p.yaml', '--json']);
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toEqual({
       valid: false,
-      problems: [{ path: ['source', 'config', 'count'], place: { file: 'p.yaml', line: 2, column: 42 }, message: expect.any(String) }],
+      problems: [
+        {
+          path: ['source', 'config', 'count'],
+          place: { file: 'p.yaml', line: 2, column: 42 },
+          message: expect.any(String),
+        },
+      ],
     });
   });
 });
@@ -94,15 +110,21 @@ describe('sluice check and discover', () => {
     const check = await sluice(folder, ['check', 'p.yaml']);
     expect(check.code).toBe(1);
     expect(check.stdout).toMatch(/^source \(acme\): failed: .*refused \*\*\*\nsink \(drop\): ok\n$/);
-    expect((await sluice(folder, ['discover', 'p.yaml'])).stdout).toBe('source (acme): 1 found\n  orders (messages 3)\n    id int key\n');
+    expect((await sluice(folder, ['discover', 'p.yaml'])).stdout).toBe(
+      'source (acme): 1 found\n  orders (messages 3)\n    id int key\n',
+    );
   });
 
   test('check ends with 0 when all can be used', async () => {
     const folder = await makeFolder({
-      'p.yaml': 'name: x\nsource: { connector: file, config: { path: in.txt } }\nsink: { connector: file, config: { path: out.txt } }\n',
+      'p.yaml':
+        'name: x\nsource: { connector: file, config: { path: in.txt } }\nsink: { connector: file, config: { path: out.txt } }\n',
       'in.txt': 'a\n',
     });
-    expect(await sluice(folder, ['check', 'p.yaml'])).toMatchObject({ code: 0, stdout: 'source (file): ok\nsink (file): ok\n' });
+    expect(await sluice(folder, ['check', 'p.yaml'])).toMatchObject({
+      code: 0,
+      stdout: 'source (file): ok\nsink (file): ok\n',
+    });
   });
 });
 
@@ -110,9 +132,22 @@ describe('help', () => {
   test('lists every command and the exit codes', async () => {
     const { stdout, code } = await sluice(await makeFolder(), ['--help']);
     expect(code).toBe(0);
-    for (const name of ['run', 'validate', 'check', 'discover', 'describe', 'list', 'positions', 'dead-letters', 'teardown']) expect(stdout).toContain(`  ${name} `);
+    for (const name of [
+      'run',
+      'validate',
+      'check',
+      'discover',
+      'describe',
+      'list',
+      'positions',
+      'dead-letters',
+      'teardown',
+    ])
+      expect(stdout).toContain(`  ${name} `);
     expect(stdout).toContain('2  bad config or usage');
-    const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+    const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     expect((await sluice(await makeFolder(), ['--version'])).stdout).toBe(`${manifest.version}\n`);
   });
 });

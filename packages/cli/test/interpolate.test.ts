@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BadInput } from '../src/problem.js';
 import { interpolate } from '../src/pipeline-file/interpolate.js';
 import { readYaml } from '../src/pipeline-file/read-yaml.js';
+import { BadInput } from '../src/problem.js';
 
 function values(yaml: string, environment: Record<string, string> = {}, files: Record<string, string> = {}) {
   const secrets: string[] = [];

@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { describe, expect, test } from 'vitest';
-import { applyOverrides, overrideNames, unknownOptions } from '../src/pipeline-file/override.js';
+import { z } from 'zod';
 import { splitArguments } from '../src/pipeline-command.js';
+import { applyOverrides, overrideNames, unknownOptions } from '../src/pipeline-file/override.js';
 
 const config = z.strictObject({
   port: z.number(),
@@ -46,7 +46,9 @@ describe('options of the command line', () => {
       ],
       names,
     );
-    expect(changed.value).toMatchObject({ source: { connector: 'a', config: { port: 7300, tls: { caFile: ['a', 'b'] } } } });
+    expect(changed.value).toMatchObject({
+      source: { connector: 'a', config: { port: 7300, tls: { caFile: ['a', 'b'] } } },
+    });
     expect(changed.texts.get('["source","config","tls","caFile"]')).toBe('[a, b]');
     expect(unknown).toEqual([{ name: 'sorce-port', text: '1' }]);
   });

@@ -12,7 +12,10 @@ describe('reading', () => {
   });
 
   test('reads JSON with tabs and escapes', () => {
-    expect(readYaml('{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [1, 2.5, null]\n}', 'p.json').value).toEqual({ a: '😀 /', b: [1, 2.5, null] });
+    expect(readYaml('{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [1, 2.5, null]\n}', 'p.json').value).toEqual({
+      a: '😀 /',
+      b: [1, 2.5, null],
+    });
   });
 
   test.each([
@@ -27,7 +30,10 @@ describe('reading', () => {
   });
 
   test('places the keys of TOML: tables, dotted and quoted keys, and inline tables at the key that holds them', () => {
-    const tree = readToml('name = "x"\n\n[source]\nconfig.port = 1\n"codec" = "json"\n[sink.config]\nrotate = { maxBytes = 1 }\n', 'p.toml');
+    const tree = readToml(
+      'name = "x"\n\n[source]\nconfig.port = 1\n"codec" = "json"\n[sink.config]\nrotate = { maxBytes = 1 }\n',
+      'p.toml',
+    );
     expect(tree.value).toEqual({
       name: 'x',
       source: { config: { port: 1 }, codec: 'json' },

@@ -40,8 +40,19 @@ function atomicSink(positions: boolean) {
 }
 
 function keeperOf(sink: ReturnType<typeof atomicSink>, owner: 'sink' | 'store' | 'source' | 'none') {
-  const definition: PipelineDefinition = { name: 'p', source: generate.source({}), sink, checkpoints: memoryCheckpoints() };
-  const guarantee = { delivery: 'effectively-once', ordered: true, owners: { source: owner }, reasons: [], summary: '' } as const;
+  const definition: PipelineDefinition = {
+    name: 'p',
+    source: generate.source({}),
+    sink,
+    checkpoints: memoryCheckpoints(),
+  };
+  const guarantee = {
+    delivery: 'effectively-once',
+    ordered: true,
+    owners: { source: owner },
+    reasons: [],
+    summary: '',
+  } as const;
   // Only name and guarantee of a pipeline are read.
   return positionKeeper(definition, { name: 'p', guarantee } as unknown as Pipeline);
 }

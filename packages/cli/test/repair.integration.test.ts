@@ -17,11 +17,20 @@ describe('sluice positions', () => {
     const positions = async (...args: string[]) => await sluice(folder, ['positions', ...args]);
     expect((await positions('get', 'p.yaml')).stdout).toBe('no position is stored in file .sluice/checkpoints\n');
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
-    const shown = JSON.parse((await positions('get', 'p.yaml', '--json')).stdout) as { positions: Record<string, { position: Record<string, unknown> }> };
+    const shown = JSON.parse((await positions('get', 'p.yaml', '--json')).stdout) as {
+      positions: Record<string, { position: Record<string, unknown> }>;
+    };
     const [[partition, { position }] = ['', { position: {} }]] = Object.entries(shown.positions);
     expect(partition).toBe('source:in.txt');
 
-    const set = await positions('set', 'p.yaml', '--partition', partition, '--position', JSON.stringify({ ...position, framing: { bytes: 2 } }));
+    const set = await positions(
+      'set',
+      'p.yaml',
+      '--partition',
+      partition,
+      '--position',
+      JSON.stringify({ ...position, framing: { bytes: 2 } }),
+    );
     expect({ code: set.code, stderr: set.stderr }).toEqual({ code: 0, stderr: '' });
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
     expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\nb\nc\nb\nc\n');
@@ -34,7 +43,8 @@ describe('sluice positions', () => {
 
   test('sets a position before the first run', async () => {
     const folder = await makeFolder({
-      'p.yaml': 'name: g\nsource: { connector: generate, config: { count: 5, template: "{index}" } }\nsink: { connector: file, config: { path: out.txt, atomic: false } }\n',
+      'p.yaml':
+        'name: g\nsource: { connector: generate, config: { count: 5, template: "{index}" } }\nsink: { connector: file, config: { path: out.txt, atomic: false } }\n',
     });
     expect((await sluice(folder, ['positions', 'set', 'p.yaml', '--position', '3'])).code).toBe(0);
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
@@ -46,9 +56,17 @@ describe('sluice positions', () => {
       'p.yaml': appending,
       'udp.yaml': 'name: u\nsource: { connector: udp, config: { port: 1 } }\nsink: { connector: drop }\n',
     });
-    expect(await sluice(folder, ['positions', 'set', 'p.yaml', '--position', '{'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--position is not JSON') });
-    expect(await sluice(folder, ['positions', 'set', 'p.yaml', '--partition', 'x:1', '--position', '1'])).toMatchObject({ code: 2 });
-    expect(await sluice(folder, ['positions', 'get', 'udp.yaml'])).toMatchObject({ code: 1, stderr: expect.stringContaining('nobody keeps any') });
+    expect(await sluice(folder, ['positions', 'set', 'p.yaml', '--position', '{'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--position is not JSON'),
+    });
+    expect(await sluice(folder, ['positions', 'set', 'p.yaml', '--partition', 'x:1', '--position', '1'])).toMatchObject(
+      { code: 2 },
+    );
+    expect(await sluice(folder, ['positions', 'get', 'udp.yaml'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nobody keeps any'),
+    });
   });
 });
 
@@ -60,14 +78,20 @@ transforms: [./t.js]
 sink: { connector: file, config: { path: out.ndjson } }
 deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
 `,
-    't.js': 'export const transform = (message) => { if (message.payload.bad) throw new Error("bad one"); return message; };',
+    't.js':
+      'export const transform = (message) => { if (message.payload.bad) throw new Error("bad one"); return message; };',
     'in.ndjson': '{"a":1}\n{"a":2,"bad":true}\n{oops\n{"a":3,"bad":true}\n',
   };
 
   test('lists, shows and replays them, each once, with the transforms of now', async () => {
     const folder = await makeFolder(pipelines);
     const out = async () => await readFile(join(folder, 'out.ndjson'), 'utf8');
-    const list = async () => JSON.parse((await sluice(folder, ['dead-letters', 'list', 'p.yaml', '--json'])).stdout) as { id: string; replayed: boolean; reason: string }[];
+    const list = async () =>
+      JSON.parse((await sluice(folder, ['dead-letters', 'list', 'p.yaml', '--json'])).stdout) as {
+        id: string;
+        replayed: boolean;
+        reason: string;
+      }[];
     expect((await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).stdout).toBe('there are no dead letters\n');
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
     expect(await out()).toBe('{"a":1}\n');
@@ -81,12 +105,17 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
 
     await writeFile(join(folder, 't.js'), 'export const transform = (message) => message;');
     const replayed = await sluice(folder, ['dead-letters', 'replay', 'p.yaml']);
-    expect({ code: replayed.code, stdout: replayed.stdout }).toEqual({ code: 0, stdout: '3 of 3 dead letters replayed, of which 1 became dead letters again\n' });
+    expect({ code: replayed.code, stdout: replayed.stdout }).toEqual({
+      code: 0,
+      stdout: '3 of 3 dead letters replayed, of which 1 became dead letters again\n',
+    });
     expect(await out()).toBe('{"a":1}\n{"a":2,"bad":true}\n{"a":3,"bad":true}\n');
     expect((await list()).map(({ replayed: done }) => done)).toEqual([true, true, true, false]);
 
     // What failed again is tried again; what went through is not.
-    expect((await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout).toMatch(/^1 of 1 dead letters replayed/);
+    expect((await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout).toMatch(
+      /^1 of 1 dead letters replayed/,
+    );
     expect(await out()).toBe('{"a":1}\n{"a":2,"bad":true}\n{"a":3,"bad":true}\n');
 
     // The pipeline itself goes on where it was.
@@ -116,8 +145,14 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
 
   test('says where they cannot be read back', async () => {
     const folder = await makeFolder({ 'p.yaml': appending, 'q.yaml': `${appending}deadLetter: { connector: drop }\n` });
-    expect(await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).toMatchObject({ code: 1, stderr: expect.stringContaining('stores no dead letters') });
-    expect(await sluice(folder, ['dead-letters', 'list', 'q.yaml'])).toMatchObject({ code: 1, stderr: expect.stringContaining('the drop sink cannot be read back') });
+    expect(await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('stores no dead letters'),
+    });
+    expect(await sluice(folder, ['dead-letters', 'list', 'q.yaml'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the drop sink cannot be read back'),
+    });
   });
 });
 
@@ -144,8 +179,12 @@ export const acme = defineConnector({ name: 'acme', title: 'Acme', contract: 1, 
     await symlink(core, join(folder, 'node_modules/@sluice/core'));
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
     const made = 'sink: slot of slots\ncheckpoints: 1 position of pipeline "slots" in file .sluice/checkpoints\n';
-    expect((await sluice(folder, ['teardown', 'p.yaml'])).stdout).toBe(`${made}nothing was removed; --yes removes all of this\n`);
+    expect((await sluice(folder, ['teardown', 'p.yaml'])).stdout).toBe(
+      `${made}nothing was removed; --yes removes all of this\n`,
+    );
     expect((await sluice(folder, ['teardown', 'p.yaml', '--yes'])).stdout).toBe(`${made}removed\n`);
-    expect((await sluice(folder, ['teardown', 'p.yaml', '--json'])).stdout).toBe('{"name":"slots","removed":false,"made":[]}\n');
+    expect((await sluice(folder, ['teardown', 'p.yaml', '--json'])).stdout).toBe(
+      '{"name":"slots","removed":false,"made":[]}\n',
+    );
   });
 });

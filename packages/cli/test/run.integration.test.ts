@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -81,11 +81,23 @@ export const pipeline: PipelineDefinition = {
 
   test('merges files, takes variables from the environment and --env-file, and lets the command line win', async () => {
     const folder = await makeFolder({
-      'base.yaml': 'name: ${NAME}\nsource: { connector: generate, config: { count: "${COUNT}", template: "${TEXT}" } }\n',
+      'base.yaml':
+        'name: ${NAME}\nsource: { connector: generate, config: { count: "${COUNT}", template: "${TEXT}" } }\n',
       'local.toml': '[sink]\nconnector = "file"\nconfig = { path = "-" }\n',
       'vars.env': 'COUNT=1000\nTEXT="0042"\nNAME=from-file\n',
     });
-    const args = ['run', '-f', 'base.yaml', '-f', 'local.toml', '--env-file', 'vars.env', '--source-count', '2', '--batch-max-messages=1'];
+    const args = [
+      'run',
+      '-f',
+      'base.yaml',
+      '-f',
+      'local.toml',
+      '--env-file',
+      'vars.env',
+      '--source-count',
+      '2',
+      '--batch-max-messages=1',
+    ];
     const { code, stdout, stderr } = await sluice(folder, args, { NAME: 'from-environment' });
     expect({ code, stdout }).toEqual({ code: 0, stdout: '0042\n0042\n' });
     expect(eventsOf(stderr)[0]).toMatchObject({ pipeline: 'from-environment' });
@@ -94,9 +106,15 @@ export const pipeline: PipelineDefinition = {
   test('never prints what came from a secret file', async () => {
     const folder = await makeFolder({
       token: 'hunter2-very-secret\n',
-      'p.yaml': 'name: s\nsource: { connector: file, config: { path: "/nowhere/${file:token}/x" } }\nsink: { connector: drop }\n',
+      'p.yaml':
+        'name: s\nsource: { connector: file, config: { path: "/nowhere/${file:token}/x" } }\nsink: { connector: drop }\n',
     });
-    for (const args of [['run'], ['run', '--debug'], ['check', '--json'], ['validate', '--source-path', '1', '--json']]) {
+    for (const args of [
+      ['run'],
+      ['run', '--debug'],
+      ['check', '--json'],
+      ['validate', '--source-path', '1', '--json'],
+    ]) {
       const { stdout, stderr } = await sluice(folder, [...args, 'p.yaml']);
       expect(stdout + stderr).not.toContain('hunter2');
     }
@@ -105,14 +123,17 @@ export const pipeline: PipelineDefinition = {
 
   test('drains on SIGTERM and ends with 0', async () => {
     const folder = await makeFolder({
-      'p.yaml': 'name: d\nsource: { connector: generate, config: { rate: 2000, template: "{index}" } }\nsink: { connector: file, config: { path: out.txt } }\n',
+      'p.yaml':
+        'name: d\nsource: { connector: generate, config: { rate: 2000, template: "{index}" } }\nsink: { connector: file, config: { path: out.txt } }\n',
     });
     const child = startSluice(folder, ['run', 'p.yaml']);
     await child.said(/"event":"started"/);
     child.kill('SIGTERM');
     const { code, stderr } = await child.ended;
     expect(code).toBe(0);
-    const stopped = eventsOf(stderr).find(({ event }) => event === 'stopped') as { summary: { received: number; unsettled: number } };
+    const stopped = eventsOf(stderr).find(({ event }) => event === 'stopped') as {
+      summary: { received: number; unsettled: number };
+    };
     expect(stopped.summary.unsettled).toBe(0);
     const lines = (await readFile(join(folder, 'out.txt'), 'utf8')).split('\n').slice(0, -1);
     expect(lines).toEqual(Array.from({ length: stopped.summary.received }, (_, index) => String(index)));
@@ -140,7 +161,9 @@ export const stuck = defineConnector({ name: 'stuck', title: 'Stuck', contract: 
   });
 
   test('serves metrics, health and readiness on loopback', async () => {
-    const folder = await makeFolder({ 'p.yaml': 'name: h\nsource: { connector: generate, config: { rate: 1000 } }\nsink: { connector: drop }\n' });
+    const folder = await makeFolder({
+      'p.yaml': 'name: h\nsource: { connector: generate, config: { rate: 1000 } }\nsink: { connector: drop }\n',
+    });
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');
     const { port } = free.address() as AddressInfo;
@@ -154,14 +177,17 @@ export const stuck = defineConnector({ name: 'stuck', title: 'Stuck', contract: 
     expect(await get('/health')).toEqual({ status: 200, text: '{"status":"ok"}\n' });
     expect(await get('/ready')).toMatchObject({ status: 200 });
     expect((await get('/nothing')).status).toBe(404);
-    await expect.poll(async () => (await get('/metrics')).text, { timeout: 10_000 }).toMatch(/^sluice_\w+(\{.*\})? [1-9]/m);
+    await expect
+      .poll(async () => (await get('/metrics')).text, { timeout: 10_000 })
+      .toMatch(/^sluice_\w+(\{.*\})? [1-9]/m);
     child.kill('SIGTERM');
     expect((await child.ended).code).toBe(0);
   });
 
   test('is not ready while a sink is being tried again, but healthy', async () => {
     const folder = await makeFolder({
-      'p.yaml': 'name: r\nsource: { connector: generate, config: { rate: 1000 } }\nsink: { connector: file, config: { path: /dev/full, atomic: false } }\n',
+      'p.yaml':
+        'name: r\nsource: { connector: generate, config: { rate: 1000 } }\nsink: { connector: file, config: { path: /dev/full, atomic: false } }\n',
     });
     const child = startSluice(folder, ['run', 'p.yaml', '--http', '127.0.0.1:0']);
     await child.said(/"event":"degraded"/);
@@ -184,6 +210,11 @@ deadLetter: { connector: file, config: { path: dead.ndjson } }
     expect(await readFile(join(folder, 'out.ndjson'), 'utf8')).toBe('{"a":1}\n{"a":2}\n');
     expect(eventsOf(stderr).find(({ event }) => event === 'deadLetter')).toMatchObject({ level: 'warn', count: 1 });
     const [letter] = (await readFile(join(folder, 'dead.ndjson'), 'utf8')).split('\n');
-    expect(JSON.parse(letter ?? '')).toMatchObject({ pipeline: 'dl', source: 'source', code: 'message_invalid', message: { payload: { text: '{oops' } } });
+    expect(JSON.parse(letter ?? '')).toMatchObject({
+      pipeline: 'dl',
+      source: 'source',
+      code: 'message_invalid',
+      message: { payload: { text: '{oops' } },
+    });
   });
 });

@@ -6,6 +6,7 @@ import { parseAddress } from '../src/http.js';
 import { liveText, startLiveLine } from '../src/live-line.js';
 import { jsonLog, textLog } from '../src/log.js';
 import { createOutput } from '../src/output.js';
+import { quietLog } from '../src/quiet-log.js';
 
 const stats: PipelineStats = {
   received: 0,
@@ -72,15 +73,54 @@ describe('the JSON log', () => {
     log.event({ ...frame, type: 'degraded', part: 'sink', error, attempt: 2, delayMs: 1500 });
     log.event({ ...frame, type: 'stopped', summary: stats, error });
     log.failure(error);
-    log.guarantee('p', { delivery: 'at-most-once', summary: 's', ordered: true, owners: {}, reasons: [] } satisfies Guarantee);
+    log.guarantee('p', {
+      delivery: 'at-most-once',
+      summary: 's',
+      ordered: true,
+      owners: {},
+      reasons: [],
+    } satisfies Guarantee);
     expect(lines.map(({ level, event }) => [level, event])).toEqual([
       ['warn', 'degraded'],
       ['info', 'stopped'],
       ['error', 'failed'],
       ['info', 'guarantee'],
     ]);
-    expect(lines[0]).toMatchObject({ msg: 'sink: sink is slow: ***; attempt 2 failed, the next is in 1.5 s', error: { code: 'timeout' } });
+    expect(lines[0]).toMatchObject({
+      msg: 'sink: sink is slow: ***; attempt 2 failed, the next is in 1.5 s',
+      error: { code: 'timeout' },
+    });
     expect(JSON.stringify(lines)).not.toContain('hunter2');
+  });
+});
+
+describe('a quiet log', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test('tells the first dead letter at once, the others once per second, and the rest before the end', () => {
+    const told: string[] = [];
+    const { output } = makeOutput();
+    const log = quietLog({
+      ...textLog(output),
+      event: (event) => void told.push(event.type === 'deadLetter' ? String(event.count) : event.type),
+    });
+    const letter = {
+      ...frame,
+      type: 'deadLetter',
+      part: 'source',
+      count: 1,
+      dropped: false,
+      error: new ConnectorError('message_invalid', 'bad'),
+    } as const;
+    for (let count = 0; count < 100; count++) log.event(letter);
+    expect(told).toEqual(['1']);
+    vi.advanceTimersByTime(1000);
+    expect(told).toEqual(['1', '99']);
+    log.event(letter);
+    log.event({ ...frame, type: 'stopped', summary: stats, error: undefined });
+    expect(told).toEqual(['1', '99', '1', 'stopped']);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

@@ -38,7 +38,11 @@ export async function makeFolder(files: Readonly<Record<string, string>> = {}): 
 }
 
 /** Starts `sluice` in a folder. It is killed when the test ends. */
-export function startSluice(folder: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): SluiceProcess {
+export function startSluice(
+  folder: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): SluiceProcess {
   const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { PATH: process.env['PATH'], ...env } });
   onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
@@ -75,7 +79,11 @@ export function startSluice(folder: string, args: readonly string[], env: Readon
 }
 
 /** Runs `sluice` to its end. */
-export function sluice(folder: string, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<SluiceResult> {
+export function sluice(
+  folder: string,
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+): Promise<SluiceResult> {
   const child = startSluice(folder, args, env);
   child.stdin.end();
   return child.ended;
@@ -83,5 +91,8 @@ export function sluice(folder: string, args: readonly string[], env?: Readonly<R
 
 /** The JSON lines of a log. */
 export function eventsOf(stderr: string): readonly Readonly<Record<string, unknown>>[] {
-  return stderr.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+  return stderr
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }

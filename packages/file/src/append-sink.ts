@@ -1,13 +1,15 @@
 import { dirname, join } from 'node:path';
 import { BatchError, createFraming, makeFolderDurably, type SinkDriver } from '@sluice/core/driver';
+import { compressionOf } from './compression.js';
 import type { FileSinkSettings } from './config.js';
-import { encode } from './output-encoder.js';
+import { encoder } from './output-encoder.js';
 import { OutputFile } from './output-file.js';
 import { isRotationDue, nextRotatedName } from './rotation.js';
 
 /** Opens a sink that only appends: what it took over before a crash is written again. Several may share a file. */
 export async function openAppendSink(config: FileSinkSettings, path: string): Promise<SinkDriver> {
   const framing = createFraming(config.framing);
+  const encode = encoder(framing, { reuse: compressionOf(path) === undefined });
   const settings = { isShared: true, hasLines: framing.name !== 'length-prefixed' };
   const openOutput = async (): Promise<OutputFile> => {
     const output = await OutputFile.open(path, settings);
@@ -20,7 +22,7 @@ export async function openAppendSink(config: FileSinkSettings, path: string): Pr
   return {
     async write({ messages }, signal) {
       signal.throwIfAborted();
-      const { bytes, failures } = encode(messages, framing, output.isEmpty);
+      const { bytes, failures } = encode(messages, output.isEmpty);
       if (output.isEmpty) begunAt = Date.now();
       await output.write(bytes);
       if (failures.length > 0) throw new BatchError(failures);

@@ -13,11 +13,12 @@ import {
   type SinkBatch,
   type SinkDriver,
 } from '@sluice/core/driver';
+import { compressionOf } from './compression.js';
 import type { FileSinkSettings } from './config.js';
 import { named } from './error.js';
 import { statFile } from './open-file.js';
 import { type OutputCheckpoint, type RotatedOutput, readCheckpoint, writeCheckpoint } from './output-checkpoint.js';
-import { encode } from './output-encoder.js';
+import { type Encode, encoder } from './output-encoder.js';
 import { OutputFile } from './output-file.js';
 import { isRotationDue, nextRotatedName } from './rotation.js';
 
@@ -44,6 +45,7 @@ export class AtomicSink implements SinkDriver {
   readonly #context: DriverContext;
   readonly #path: string;
   readonly #framing: Framing;
+  readonly #encode: Encode;
   #lock: FileLock | undefined;
   #output: OutputFile | undefined;
   /** Undefined before a claim, and from the start of a flush to its success. */
@@ -55,6 +57,7 @@ export class AtomicSink implements SinkDriver {
     this.#context = context;
     this.#path = path;
     this.#framing = createFraming(config.framing);
+    this.#encode = encoder(this.#framing, { reuse: compressionOf(path) === undefined });
   }
 
   claim(partitions: readonly string[]): Promise<Checkpoint> {
@@ -68,7 +71,7 @@ export class AtomicSink implements SinkDriver {
     return this.#naming(async () => {
       signal.throwIfAborted();
       const { output } = await this.#claimed();
-      const { bytes, failures } = encode(messages, this.#framing, output.isEmpty);
+      const { bytes, failures } = this.#encode(messages, output.isEmpty);
       if (failures.length > 0) throw new BatchError(failures);
       if (output.isEmpty) this.#begunAt = Date.now();
       await output.write(bytes);

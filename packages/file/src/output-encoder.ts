@@ -8,9 +8,24 @@ export interface Encoded {
 }
 
 /** Joins the frames of messages. `first`: they begin their file. */
-export function encode(messages: readonly Message[], framing: Framing, first: boolean): Encoded {
-  const joined = framing.join?.(messages);
-  if (joined !== undefined) return { bytes: joined, failures: [] };
+export type Encode = (messages: readonly Message[], first: boolean) => Encoded;
+
+/** As much as a write usually has. */
+const scratchBytes = 2 * 1024 * 1024;
+
+/**
+ * Encodes writes. With `reuse` the bytes of one are good only until the next: it takes the same memory, which saves the system
+ * from handing out and clearing as much as is written.
+ */
+export function encoder(framing: Framing, { reuse }: { readonly reuse: boolean }): Encode {
+  const scratch = Buffer.allocUnsafeSlow(reuse ? scratchBytes : 0);
+  return (messages, first) => {
+    const bytes = framing.join?.(messages, scratch);
+    return bytes === undefined ? encodeEach(messages, framing, first) : { bytes, failures: [] };
+  };
+}
+
+function encodeEach(messages: readonly Message[], framing: Framing, first: boolean): Encoded {
   const frames: Uint8Array[] = [];
   const failures: BatchFailure[] = [];
   for (const [index, message] of messages.entries()) {

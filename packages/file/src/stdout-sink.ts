@@ -4,14 +4,15 @@ import { promisify } from 'node:util';
 import { BatchError, createFraming, type SinkDriver } from '@sluice/core/driver';
 import type { FileSinkSettings } from './config.js';
 import { named } from './error.js';
-import { encode } from './output-encoder.js';
+import { encoder } from './output-encoder.js';
 
 const name = 'standard output';
 const syncDescriptor = promisify(fsync);
 
 /** Writes to an open stream, and waits for its reader. `descriptor` is synced where it is a file. */
 export function openStdoutSink(stream: Writable, descriptor: number, config: FileSinkSettings): SinkDriver {
-  const framing = createFraming(config.framing);
+  // A write that was aborted may still be waiting in the stream.
+  const encode = encoder(createFraming(config.framing), { reuse: false });
   const isFile = fstatSync(descriptor).isFile();
   let isFirst = true;
   // A stream that fails without a listener ends the process; the write that failed rejects as well.
@@ -20,7 +21,7 @@ export function openStdoutSink(stream: Writable, descriptor: number, config: Fil
   return {
     async write({ messages }, signal) {
       signal.throwIfAborted();
-      const { bytes, failures } = encode(messages, framing, isFirst);
+      const { bytes, failures } = encode(messages, isFirst);
       if (bytes.length > 0) await writeTo(stream, bytes, signal);
       isFirst &&= bytes.length === 0;
       if (failures.length > 0) throw new BatchError(failures);

@@ -16,7 +16,12 @@ interface CheckResult {
 
 /** `sluice check`: asks every outside system of a pipeline whether it can be reached and used. */
 export function addCheck(program: Command, cli: Cli): void {
-  addPipelineCommand(program, cli, { name: 'check', summary: 'ask every source and sink whether it can be reached and used' }, check);
+  addPipelineCommand(
+    program,
+    cli,
+    { name: 'check', summary: 'ask every source and sink whether it can be reached and used' },
+    check,
+  );
 }
 
 async function check(job: Job<object>): Promise<ExitCode> {

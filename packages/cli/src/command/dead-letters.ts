@@ -7,8 +7,8 @@ import { openReplayedMarks, replayedIds } from '../dead-letter/replayed-marks.js
 import { eventText } from '../event-text.js';
 import { type ExitCode, exitCode } from '../exit-code.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
-import { preparePipeline } from '../prepare-pipeline.js';
 import type { LoadedPipeline } from '../pipeline-file/load.js';
+import { preparePipeline } from '../prepare-pipeline.js';
 import { badInput } from '../problem.js';
 import { type StopSignals, stopOnSignals } from '../stop-on-signals.js';
 
@@ -20,7 +20,12 @@ interface ShowOptions {
 export function addDeadLetters(program: Command, cli: Cli): void {
   const parent = program.command('dead-letters').description('show what could not be written, and send it again');
   addPipelineCommand(parent, cli, { name: 'list', summary: 'list the dead letters of a pipeline' }, list);
-  const shown = addPipelineCommand<ShowOptions>(parent, cli, { name: 'show', summary: 'show one dead letter with its message' }, show);
+  const shown = addPipelineCommand<ShowOptions>(
+    parent,
+    cli,
+    { name: 'show', summary: 'show one dead letter with its message' },
+    show,
+  );
   shown.requiredOption('--id <id>', 'as `sluice dead-letters list` shows it');
   addPipelineCommand(
     parent,
@@ -34,7 +39,10 @@ async function list(job: Job<object>): Promise<ExitCode> {
   const { definition } = await job.load();
   const letters: (DeadLetter & { readonly replayed: boolean })[] = [];
   await eachLetter(job, definition, async (letter, replayed) => void letters.push({ ...letter, replayed }));
-  const lines = letters.map(({ id, at, code, reason, replayed }) => `${at}  ${replayed ? 'replayed' : 'waiting '}  ${id}\n    ${code}: ${reason}`);
+  const lines = letters.map(
+    ({ id, at, code, reason, replayed }) =>
+      `${at}  ${replayed ? 'replayed' : 'waiting '}  ${id}\n    ${code}: ${reason}`,
+  );
   job.output.result(letters, lines.length === 0 ? 'there are no dead letters' : lines.join('\n'));
   return exitCode.done;
 }
@@ -46,7 +54,8 @@ async function show(job: Job<ShowOptions>): Promise<ExitCode> {
   await eachLetter(job, definition, async (letter, replayed) => {
     if (letter.id === id) found ??= { ...letter, replayed };
   });
-  if (found === undefined) throw badInput(`there is no dead letter with --id ${id}; "sluice dead-letters list" shows those that are there`);
+  if (found === undefined)
+    throw badInput(`there is no dead letter with --id ${id}; "sluice dead-letters list" shows those that are there`);
   job.output.result(found, JSON.stringify(found, undefined, 2));
   return exitCode.done;
 }
@@ -59,11 +68,18 @@ async function replay(job: Job<object>): Promise<ExitCode> {
   const signals = stopOnSignals((signal) => job.output.note(`${signal}: draining; a second one leaves at once`));
   try {
     for (const box of letterBoxes(loaded.definition)) boxes.push({ box, marks: await openReplayedMarks(box.path) });
-    const isOfReplay = (letter: DeadLetter): boolean => boxes.every(({ marks }) => isWaiting(letter, name, startedAt, marks.ids));
-    const groups = await findGroups(loaded.definition, boxes.map(({ box }) => box), isOfReplay, signals);
+    const isOfReplay = (letter: DeadLetter): boolean =>
+      boxes.every(({ marks }) => isWaiting(letter, name, startedAt, marks.ids));
+    const groups = await findGroups(
+      loaded.definition,
+      boxes.map(({ box }) => box),
+      isOfReplay,
+      signals,
+    );
     const results: { readonly sink: string | null; readonly stats: PipelineStats }[] = [];
     for (const group of groups) {
-      const isOfGroup = (letter: DeadLetter): boolean => isOfReplay(letter) && groupOf(loaded.definition, letter) === group.sink;
+      const isOfGroup = (letter: DeadLetter): boolean =>
+        isOfReplay(letter) && groupOf(loaded.definition, letter) === group.sink;
       const definition = replayDefinition(loaded.definition, group, boxes, isOfGroup);
       results.push({ sink: group.sink, stats: await runGroup({ ...loaded, definition }, job, signals) });
     }
@@ -86,7 +102,8 @@ function report(
   groups: readonly ReplayGroup[],
   results: readonly { readonly stats: PipelineStats }[],
 ): ExitCode {
-  const sum = (count: (stats: PipelineStats) => number): number => results.reduce((total, { stats }) => total + count(stats), 0);
+  const sum = (count: (stats: PipelineStats) => number): number =>
+    results.reduce((total, { stats }) => total + count(stats), 0);
   const total = {
     found: groups.reduce((count, group) => count + group.count, 0),
     replayed: sum((stats) => stats.received - stats.unsettled),
@@ -94,7 +111,10 @@ function report(
     unsettled: sum((stats) => stats.unsettled),
   };
   const again = total.deadLettered === 0 ? '' : `, of which ${total.deadLettered} became dead letters again`;
-  const text = total.found === 0 ? 'no dead letter waits to be replayed' : `${total.replayed} of ${total.found} dead letters replayed${again}`;
+  const text =
+    total.found === 0
+      ? 'no dead letter waits to be replayed'
+      : `${total.replayed} of ${total.found} dead letters replayed${again}`;
   job.output.result(total, text);
   return total.unsettled === 0 ? exitCode.done : exitCode.failed;
 }

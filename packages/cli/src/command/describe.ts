@@ -36,13 +36,20 @@ export function addDescribe(program: Command, cli: Cli): void {
 
 async function describe(connector: string | undefined, options: DescribeOptions, output: Output): Promise<ExitCode> {
   if (options.schema === true) {
-    if (connector !== undefined) throw badInput('--schema is of pipeline files as a whole; leave the connector out, or use --json');
+    if (connector !== undefined)
+      throw badInput('--schema is of pipeline files as a whole; leave the connector out, or use --json');
     const schema = pipelineFileSchema(await loadConnectors(process.cwd()));
     output.result(schema, JSON.stringify(schema, undefined, 2));
   } else if (connector === undefined) {
     const { properties = {} } = z.toJSONSchema(PipelineFile, { io: 'input' });
     const fields = Object.entries(properties).map(([name, field]) => ({ name, description: descriptionOf(field) }));
-    output.result(fields, ['Fields of pipeline files:', ...fields.map(({ name, description }) => `  ${name.padEnd(18)}${description}`)].join('\n'));
+    output.result(
+      fields,
+      [
+        'Fields of pipeline files:',
+        ...fields.map(({ name, description }) => `  ${name.padEnd(18)}${description}`),
+      ].join('\n'),
+    );
   } else {
     await describeOne(connector, output);
   }
@@ -56,7 +63,12 @@ async function describeOne(name: string, output: Output): Promise<void> {
     const half = description[direction];
     if (half === undefined) return [];
     const fields = half.fields.map((field) => {
-      const facts = [field.type, field.required ? 'required' : '', field.secret ? 'secret' : '', field.default === undefined ? '' : `default ${JSON.stringify(field.default)}`];
+      const facts = [
+        field.type,
+        field.required ? 'required' : '',
+        field.secret ? 'secret' : '',
+        field.default === undefined ? '' : `default ${JSON.stringify(field.default)}`,
+      ];
       return `  ${field.path}  (${facts.filter(Boolean).join(', ')})\n      ${field.description}`;
     });
     return ['', `${direction}:`, ...(fields.length === 0 ? ['  no fields'] : fields)];

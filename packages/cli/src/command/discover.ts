@@ -7,7 +7,12 @@ import { stopOnSignals } from '../stop-on-signals.js';
 
 /** `sluice discover`: lists what the sources and sinks of a pipeline find outside. */
 export function addDiscover(program: Command, cli: Cli): void {
-  addPipelineCommand(program, cli, { name: 'discover', summary: 'list what can be read and written: topics, tables, files' }, discover);
+  addPipelineCommand(
+    program,
+    cli,
+    { name: 'discover', summary: 'list what can be read and written: topics, tables, files' },
+    discover,
+  );
 }
 
 async function discover(job: Job<object>): Promise<ExitCode> {
@@ -31,6 +36,9 @@ function discoveredLines({ name, fields = [], details = {} }: Discovered): reado
   const facts = Object.entries(details).map(([fact, value]) => `${fact} ${value}`);
   return [
     `  ${name}${facts.length === 0 ? '' : ` (${facts.join(', ')})`}`,
-    ...fields.map((field) => `    ${field.name} ${field.type}${field.nullable === true ? ' null' : ''}${field.key === true ? ' key' : ''}`),
+    ...fields.map(
+      (field) =>
+        `    ${field.name} ${field.type}${field.nullable === true ? ' null' : ''}${field.key === true ? ' key' : ''}`,
+    ),
   ];
 }

@@ -50,7 +50,9 @@ export function addPositions(program: Command, cli: Cli): void {
 async function get(job: Job<object>): Promise<ExitCode> {
   const { keeper } = await open(job);
   const checkpoint = await keeper.load();
-  const lines = Object.entries(checkpoint).map(([partition, { position }]) => `${partition}  ${JSON.stringify(position)}`);
+  const lines = Object.entries(checkpoint).map(
+    ([partition, { position }]) => `${partition}  ${JSON.stringify(position)}`,
+  );
   job.output.result(
     { keeper: keeper.description, positions: checkpoint },
     lines.length === 0 ? `no position is stored in ${keeper.description}` : lines.join('\n'),
@@ -63,7 +65,11 @@ async function set(job: Job<SetOptions>): Promise<ExitCode> {
   const { partition = 'source:', position = '' } = job.options;
   const source = sources[partition.split(':', 1)[0] ?? ''];
   if (source === undefined || !partition.includes(':')) {
-    throw badInput(`--partition ${partition} names no source of this pipeline; it is one of ${Object.keys(sources).map((id) => `${id}:<partition>`).join(', ')}`);
+    throw badInput(
+      `--partition ${partition} names no source of this pipeline; it is one of ${Object.keys(sources)
+        .map((id) => `${id}:<partition>`)
+        .join(', ')}`,
+    );
   }
   const checkpoint = await keeper.load();
   const stored = await storedPosition(source, parsePosition(position), checkpoint[partition]);
@@ -82,18 +88,27 @@ async function reset(job: Job<PartitionOptions>): Promise<ExitCode> {
   }
   const kept: Checkpoint = Object.fromEntries(Object.entries(checkpoint).filter(([key]) => !forgotten.includes(key)));
   await keeper.save(kept);
-  job.output.result({ forgotten }, forgotten.length === 0 ? 'no position was stored' : forgotten.map((key) => `forgot ${key}`).join('\n'));
+  job.output.result(
+    { forgotten },
+    forgotten.length === 0 ? 'no position was stored' : forgotten.map((key) => `forgot ${key}`).join('\n'),
+  );
   return exitCode.done;
 }
 
-async function open(job: Job<object>): Promise<{ readonly keeper: PositionKeeper; readonly sources: Readonly<Record<string, Source>> }> {
+async function open(
+  job: Job<object>,
+): Promise<{ readonly keeper: PositionKeeper; readonly sources: Readonly<Record<string, Source>> }> {
   const loaded = await job.load();
   const pipeline = preparePipeline(loaded);
   return { keeper: positionKeeper(loaded.definition, pipeline), sources: sourcesOf(loaded.definition) };
 }
 
 /** A position is only taken back by the system that it belongs to, so the identity is kept or asked for. */
-async function storedPosition(source: Source, position: Position, before: StoredPosition | undefined): Promise<StoredPosition> {
+async function storedPosition(
+  source: Source,
+  position: Position,
+  before: StoredPosition | undefined,
+): Promise<StoredPosition> {
   return {
     connector: source.connector.name,
     version: source.connector.source?.positionVersion ?? 1,

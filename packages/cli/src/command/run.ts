@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
 import type { Pipeline } from '@sluice/core';
+import { type Command, Option } from 'commander';
 import { type ExitCode, exitCode, exitCodeOf } from '../exit-code.js';
 import { trackHealth } from '../health.js';
 import { parseAddress, type StatusServer, serveStatus } from '../http.js';
@@ -7,6 +7,7 @@ import { type LiveLine, startLiveLine } from '../live-line.js';
 import { type EventLog, jsonLog, textLog } from '../log.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
 import { preparePipeline } from '../prepare-pipeline.js';
+import { quietLog } from '../quiet-log.js';
 import { stopOnSignals } from '../stop-on-signals.js';
 
 interface RunOptions {
@@ -21,7 +22,9 @@ export function addRun(program: Command, cli: Cli): void {
     {
       name: 'run',
       summary: 'run a pipeline until its source ends or SIGINT or SIGTERM comes',
-      options: [new Option('--http <address>', 'serve /metrics, /health and /ready, as :9090 (loopback) or 0.0.0.0:9090')],
+      options: [
+        new Option('--http <address>', 'serve /metrics, /health and /ready, as :9090 (loopback) or 0.0.0.0:9090'),
+      ],
     },
     run,
   );
@@ -63,8 +66,11 @@ async function runToEnd(pipeline: Pipeline, log: EventLog): Promise<ExitCode> {
 }
 
 /** Where a run tells what happens: lines with a live one at a terminal, JSON for anything else. */
-function openScreen(job: Job<RunOptions>, stats: Parameters<typeof startLiveLine>[2]): { readonly log: EventLog; readonly line?: LiveLine } {
-  if (job.output.json || !process.stderr.isTTY) return { log: jsonLog(job.output) };
+function openScreen(
+  job: Job<RunOptions>,
+  stats: Parameters<typeof startLiveLine>[2],
+): { readonly log: EventLog; readonly line?: LiveLine } {
+  if (job.output.json || !process.stderr.isTTY) return { log: quietLog(jsonLog(job.output)) };
   const line = startLiveLine(process.stderr, textLog(job.output), stats);
-  return { log: line.log, line };
+  return { log: quietLog(line.log), line };
 }

@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
 import { wrapError } from '@sluice/core/driver';
+import type { Command } from 'commander';
 import { type ExitCode, exitCode } from '../exit-code.js';
 import { type Part, partsOf } from '../part.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
@@ -20,7 +20,10 @@ export function addTeardown(program: Command, cli: Cli): void {
   const command = addPipelineCommand<TeardownOptions>(
     program,
     cli,
-    { name: 'teardown', summary: 'list what the pipeline made outside (slots, groups, its checkpoint); --yes removes it' },
+    {
+      name: 'teardown',
+      summary: 'list what the pipeline made outside (slots, groups, its checkpoint); --yes removes it',
+    },
     teardown,
   );
   command.option('--yes', 'remove what is listed');
@@ -41,7 +44,10 @@ async function teardown(job: Job<TeardownOptions>): Promise<ExitCode> {
   signals.release();
   const lines = made.flatMap(({ part, what }) => what.map((line) => `${part}: ${line}`));
   const verdict = remove ? 'removed' : 'nothing was removed; --yes removes all of this';
-  job.output.result({ name, removed: remove, made }, lines.length === 0 ? 'the pipeline has made nothing outside' : [...lines, verdict].join('\n'));
+  job.output.result(
+    { name, removed: remove, made },
+    lines.length === 0 ? 'the pipeline has made nothing outside' : [...lines, verdict].join('\n'),
+  );
   return exitCode.done;
 }
 
@@ -51,13 +57,21 @@ async function tearDownPart({ part }: Part, request: Parameters<TeardownFunction
   try {
     return await half.teardown(part.config, part.options, request);
   } catch (error) {
-    throw wrapError(error, part.connector.classify, { connector: part.connector.name, direction: part.direction, operation: 'tear down' });
+    throw wrapError(error, part.connector.classify, {
+      connector: part.connector.name,
+      direction: part.direction,
+      operation: 'tear down',
+    });
   }
 }
 
 type TeardownFunction = NonNullable<NonNullable<Part['part']['connector']['source']>['teardown']>;
 
-async function tearDownCheckpoint(definition: Parameters<typeof storeOf>[0], name: string, remove: boolean): Promise<readonly string[]> {
+async function tearDownCheckpoint(
+  definition: Parameters<typeof storeOf>[0],
+  name: string,
+  remove: boolean,
+): Promise<readonly string[]> {
   const store = storeOf(definition);
   const positions = Object.keys(await store.load(name));
   if (positions.length === 0) return [];
@@ -66,5 +80,7 @@ async function tearDownCheckpoint(definition: Parameters<typeof storeOf>[0], nam
     await claim.save({});
     await claim.release();
   }
-  return [`${positions.length} ${positions.length === 1 ? 'position' : 'positions'} of pipeline "${name}" in ${store.description}`];
+  return [
+    `${positions.length} ${positions.length === 1 ? 'position' : 'positions'} of pipeline "${name}" in ${store.description}`,
+  ];
 }

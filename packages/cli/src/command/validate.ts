@@ -10,7 +10,10 @@ export function addValidate(program: Command, cli: Cli): void {
   addPipelineCommand(
     program,
     cli,
-    { name: 'validate', summary: 'check a pipeline without opening anything, and show its guarantee and who owns the position' },
+    {
+      name: 'validate',
+      summary: 'check a pipeline without opening anything, and show its guarantee and who owns the position',
+    },
     validate,
   );
 }

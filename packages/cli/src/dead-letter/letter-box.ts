@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { type DeadLetter, ConnectorError, type PipelineDefinition, type Sink, type Source } from '@sluice/core';
+import { ConnectorError, type DeadLetter, type PipelineDefinition, type Sink, type Source } from '@sluice/core';
 import { defineConnector } from '@sluice/core/driver';
 import { parseLetter } from './letter.js';
 
@@ -18,10 +18,15 @@ export interface LetterBox {
  * @throws {ConnectorError} `unsupported` when a sink other than the file sink keeps them
  */
 export function letterBoxes({ name, deadLetter, sinks = {} }: PipelineDefinition): readonly LetterBox[] {
-  const branches = Object.values(sinks).flatMap((branch) => ('sink' in branch && branch.deadLetter ? [branch.deadLetter] : []));
+  const branches = Object.values(sinks).flatMap((branch) =>
+    'sink' in branch && branch.deadLetter ? [branch.deadLetter] : [],
+  );
   const boxes = [...(deadLetter === undefined ? [] : [deadLetter]), ...branches].map(({ sink }) => letterBox(sink));
   if (boxes.length === 0) {
-    throw new ConnectorError('unsupported', `pipeline "${name}" stores no dead letters; give it a "deadLetter" with the file connector`);
+    throw new ConnectorError(
+      'unsupported',
+      `pipeline "${name}" stores no dead letters; give it a "deadLetter" with the file connector`,
+    );
   }
   return [...new Map(boxes.map((box) => [box.path, box])).values()];
 }
@@ -32,14 +37,21 @@ function letterBox(sink: Sink): LetterBox {
   const { name } = sink.connector;
   const codec = sink.options.codec ?? 'json';
   if (name !== 'file' || typeof path !== 'string' || path === '-' || codec !== 'json') {
-    const where = name === 'file' ? `${String(path)} (codec ${typeof codec === 'string' ? codec : codec.name})` : `the ${name} sink`;
-    throw new ConnectorError('unsupported', `dead letters in ${where} cannot be read back; this works for files with codec "json"`);
+    const where =
+      name === 'file'
+        ? `${String(path)} (codec ${typeof codec === 'string' ? codec : codec.name})`
+        : `the ${name} sink`;
+    throw new ConnectorError(
+      'unsupported',
+      `dead letters in ${where} cannot be read back; this works for files with codec "json"`,
+    );
   }
   const file = defineConnector(sink.connector);
   return {
     path,
     read: async function* (signal) {
-      for (const each of await filesOf(path)) yield* readLetters(file.source({ path: literal(each), framing }, { codec: 'bytes' }), signal);
+      for (const each of await filesOf(path))
+        yield* readLetters(file.source({ path: literal(each), framing }, { codec: 'bytes' }), signal);
     },
   };
 }
@@ -61,9 +73,16 @@ async function filesOf(path: string): Promise<readonly string[]> {
   const stem = name.slice(0, name.length - extension.length);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
-    throw new ConnectorError('permission_denied', `dead letters in ${path} cannot be read: ${error.message}`, { cause: error });
+    throw new ConnectorError('permission_denied', `dead letters in ${path} cannot be read: ${error.message}`, {
+      cause: error,
+    });
   });
-  const rotated = names.filter((other) => other.startsWith(`${stem}.`) && other.endsWith(extension) && /^\.\d{6,}$/.test(other.slice(stem.length, other.length - extension.length)));
+  const rotated = names.filter(
+    (other) =>
+      other.startsWith(`${stem}.`) &&
+      other.endsWith(extension) &&
+      /^\.\d{6,}$/.test(other.slice(stem.length, other.length - extension.length)),
+  );
   return [...rotated.sort(), ...names.filter((other) => other === name)].map((file) => join(folder, file));
 }
 

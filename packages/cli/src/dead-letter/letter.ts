@@ -1,7 +1,7 @@
 import { createMessage, type DeadLetter, type Message, type Original, type Value } from '@sluice/core';
 import { z } from 'zod';
 
-const Original = z.union([
+const Stored = z.union([
   z.null(),
   z.object({ text: z.string() }),
   z.object({ base64: z.base64() }),
@@ -23,12 +23,12 @@ const Letter = z.object({
   attempts: z.number(),
   message: z.object({
     topic: z.string().nullable(),
-    key: Original,
-    payload: Original,
-    headers: z.array(z.tuple([z.string(), Original])),
+    key: Stored,
+    payload: Stored,
+    headers: z.array(z.tuple([z.string(), Stored])),
     timestamp: z.number().nullable(),
     operation: z.enum(['create', 'update', 'delete', 'truncate', 'snapshot']).nullable(),
-    before: Original,
+    before: Stored,
   }),
 });
 
@@ -48,17 +48,17 @@ export function parseLetter(bytes: Uint8Array): DeadLetter | undefined {
 export function originalMessage({ message }: DeadLetter): Message {
   return createMessage({
     topic: message.topic ?? undefined,
-    key: valueOf(message.key),
-    payload: valueOf(message.payload),
-    headers: message.headers.map(([name, value]) => [name, valueOf(value)] as const),
+    key: toValue(message.key),
+    payload: toValue(message.payload),
+    headers: message.headers.map(([name, value]) => [name, toValue(value)] as const),
     timestamp: message.timestamp ?? undefined,
     // Checked by the schema when the letter was read.
     operation: (message.operation as Message['operation'] | null) ?? undefined,
-    before: message.before === null ? undefined : valueOf(message.before),
+    before: message.before === null ? undefined : toValue(message.before),
   });
 }
 
-function valueOf(original: Original): Value {
+function toValue(original: Original): Value {
   if (original === null) return null;
   if ('text' in original) return Buffer.from(original.text);
   return 'base64' in original ? Buffer.from(original.base64, 'base64') : original.value;

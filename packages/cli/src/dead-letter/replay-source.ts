@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { DeadLetter, Source } from '@sluice/core';
-import { type Connector, defineConnector, type Position, type SourceBatch, type SourceDriver, z } from '@sluice/core/driver';
-import type { LetterBox } from './letter-box.js';
+import {
+  type Connector,
+  defineConnector,
+  type Position,
+  type SourceBatch,
+  type SourceDriver,
+  z,
+} from '@sluice/core/driver';
 import { originalMessage } from './letter.js';
+import type { LetterBox } from './letter-box.js';
 import type { ReplayedMarks } from './replayed-marks.js';
 
 /** Which dead letters to send again. */
@@ -74,7 +81,10 @@ function openReplay({ boxes, wanted }: Replay): SourceDriver {
     commit: async (_partition, position) => {
       const count = delivered.findIndex((letter) => letter.position === position) + 1;
       for (const { marks } of boxes) {
-        const ids = delivered.slice(0, count).filter((letter) => letter.marks === marks).map(({ id }) => id);
+        const ids = delivered
+          .slice(0, count)
+          .filter((letter) => letter.marks === marks)
+          .map(({ id }) => id);
         if (ids.length > 0) await marks.add(ids);
       }
       delivered.splice(0, count);
@@ -84,7 +94,8 @@ function openReplay({ boxes, wanted }: Replay): SourceDriver {
 }
 
 async function holds(boxes: Replay['boxes'], position: Position, signal: AbortSignal): Promise<boolean> {
-  for (const { box } of boxes) for await (const letter of box.read(signal)) if (positionOf(letter) === position) return true;
+  for (const { box } of boxes)
+    for await (const letter of box.read(signal)) if (positionOf(letter) === position) return true;
   return false;
 }
 

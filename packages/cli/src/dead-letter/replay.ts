@@ -13,7 +13,12 @@ export interface ReplayGroup {
 }
 
 /** What a replay is to take up: letters of this pipeline that were there when it began and were not sent again. */
-export function isWaiting(letter: DeadLetter, pipeline: string, before: string, replayed: ReadonlySet<string>): boolean {
+export function isWaiting(
+  letter: DeadLetter,
+  pipeline: string,
+  before: string,
+  replayed: ReadonlySet<string>,
+): boolean {
   return letter.pipeline === pipeline && letter.at < before && !replayed.has(letter.id);
 }
 
@@ -40,12 +45,17 @@ export function replayDefinition(
         replaySource(original, { boxes, wanted: (letter) => letter.source === id && isOfGroup(letter) }),
       ]),
     ),
-    ...(sinks === undefined ? {} : { sinks: branch === undefined || group.sink === null ? sinks : { [group.sink]: branch } }),
+    ...(sinks === undefined
+      ? {}
+      : { sinks: branch === undefined || group.sink === null ? sinks : { [group.sink]: branch } }),
   };
 }
 
 /** Reads all letters of the boxes, each once. */
-export async function* lettersIn(boxes: readonly LetterBox[], signal: AbortSignal): AsyncGenerator<{ readonly box: LetterBox; readonly letter: DeadLetter }> {
+export async function* lettersIn(
+  boxes: readonly LetterBox[],
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly box: LetterBox; readonly letter: DeadLetter }> {
   for (const box of boxes) {
     const seen = new Set<string>();
     for await (const letter of box.read(signal)) {

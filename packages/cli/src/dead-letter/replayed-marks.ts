@@ -16,7 +16,12 @@ export async function replayedIds(path: string): Promise<ReadonlySet<string>> {
   try {
     const lines = (await readFile(`${path}.replayed`, 'utf8')).split('\n');
     // A line without its newline was cut off by a crash: that letter counts as not sent.
-    return new Set(lines.slice(0, -1).map((line) => idOf(line)).filter((id) => id !== undefined));
+    return new Set(
+      lines
+        .slice(0, -1)
+        .map((line) => idOf(line))
+        .filter((id) => id !== undefined),
+    );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
     throw error;
@@ -31,7 +36,10 @@ export async function replayedIds(path: string): Promise<ReadonlySet<string>> {
 export async function openReplayedMarks(path: string): Promise<ReplayedMarks> {
   const lock = lockFile(`${path}.replayed.lock`);
   if (lock === undefined) {
-    throw new ConnectorError('fenced', `dead letters of ${path} are being replayed already; wait until that replay has ended`);
+    throw new ConnectorError(
+      'fenced',
+      `dead letters of ${path} are being replayed already; wait until that replay has ended`,
+    );
   }
   const file = `${path}.replayed`;
   const ids = new Set(await replayedIds(path));

@@ -1,4 +1,6 @@
 import { z } from '@sluice/core/driver';
 
 /** Config of the drop sink. */
-export const DropSinkConfig = z.strictObject({}).describe('Forgets every message: for trying things out and for measuring.');
+export const DropSinkConfig = z
+  .strictObject({})
+  .describe('Forgets every message: for trying things out and for measuring.');

@@ -5,7 +5,11 @@ import { placeholders } from './payload.js';
 export const GenerateSourceConfig = z
   .strictObject({
     rate: z.number().positive().optional().describe('Messages per second; left out, as many as the pipeline takes.'),
-    count: z.int().positive().optional().describe('How many messages there are, restarts included; left out, the source never ends.'),
+    count: z
+      .int()
+      .positive()
+      .optional()
+      .describe('How many messages there are, restarts included; left out, the source never ends.'),
     seed: z.int().nonnegative().default(1).describe('The same seed gives the same keys and payloads.'),
     size: z
       .int()
@@ -19,7 +23,9 @@ export const GenerateSourceConfig = z
         for (const message of placeholders(template).problems) context.addIssue({ code: 'custom', message });
       })
       .optional()
-      .describe('Text of each payload: `{index}` counts from 0, `{random}` is from 0 to 1, `{random:10:30}` a whole number from 10 to 30.'),
+      .describe(
+        'Text of each payload: `{index}` counts from 0, `{random}` is from 0 to 1, `{random:10:30}` a whole number from 10 to 30.',
+      ),
     topic: z.string().optional().describe('Topic of each message; none when left out.'),
   })
   .describe('Messages made by counting: for trying things out and for measuring.');

@@ -11,7 +11,8 @@ const poolBytes = 65_536;
 /** Slices of one random text: nothing is copied, so making a payload costs next to nothing. */
 export function randomPayloads(seed: number, size: number): MakePayload {
   const pool = new Uint8Array(poolBytes);
-  for (let at = 0; at < poolBytes; at++) pool[at] = alphabet.charCodeAt(Math.floor(randomAt(seed, at) * alphabet.length));
+  for (let at = 0; at < poolBytes; at++)
+    pool[at] = alphabet.charCodeAt(Math.floor(randomAt(seed, at) * alphabet.length));
   return (index) => {
     const start = Math.floor(randomAt(seed, index) * (poolBytes - size));
     return pool.subarray(start, start + size);
@@ -37,7 +38,8 @@ export function placeholders(
   const problems: string[] = [];
   for (const [column, text] of template.split(/(\{[A-Za-z][\w.:-]*\})/).entries()) {
     const part = text.startsWith('{') ? placeholder(text, seed + column * 7919) : text;
-    if (part === undefined) problems.push(`has no placeholder ${text}; there are {index}, {random} and {random:from:to}`);
+    if (part === undefined)
+      problems.push(`has no placeholder ${text}; there are {index}, {random} and {random:from:to}`);
     else if (part !== '') parts.push(part);
   }
   return { parts, problems };
@@ -47,7 +49,8 @@ function placeholder(text: string, seed: number): Part | undefined {
   if (text === '{index}') return String;
   if (text === '{random}') return (index) => randomAt(seed, index).toFixed(6);
   const [, from, to] = /^\{random:(-?\d+):(-?\d+)\}$/.exec(text) ?? [];
-  if (from === undefined || to === undefined) return /^\{(index|random)\b/.test(text) || /^\{\w+\}$/.test(text) ? undefined : text;
+  if (from === undefined || to === undefined)
+    return /^\{(index|random)\b/.test(text) || /^\{\w+\}$/.test(text) ? undefined : text;
   const low = Number(from);
   const span = Number(to) - low + 1;
   return (index) => String(low + Math.floor(randomAt(seed, index) * span));

@@ -17,7 +17,9 @@ const tickMs = 10;
 /** Opens the generate source: one partition, whose position is the index of the next message. */
 export function openGenerateSource(config: GenerateSourceConfig): SourceDriver {
   const makePayload =
-    config.template === undefined ? randomPayloads(config.seed, config.size) : templatePayloads(config.seed, config.template);
+    config.template === undefined
+      ? randomPayloads(config.seed, config.size)
+      : templatePayloads(config.seed, config.template);
   return {
     read: (_partition, position, options) => readFrom(config, makePayload, startOf(config, position, options), options),
     close: async () => undefined,
@@ -34,19 +36,28 @@ async function* readFrom(
   const startedAt = performance.now();
   let next = start;
   while (next < end && !options.signal.aborted) {
-    const due = config.rate === undefined ? end : start + Math.floor(((performance.now() - startedAt) * config.rate) / 1000);
+    const due =
+      config.rate === undefined ? end : start + Math.floor(((performance.now() - startedAt) * config.rate) / 1000);
     if (due <= next) {
       // An abort is the way to end, not a failure.
       await wait(tickMs, undefined, { signal: options.signal }).catch(() => undefined);
       continue;
     }
-    const batch = makeBatch(config, makePayload, next, { ...options, maxMessages: Math.min(options.maxMessages, due - next, end - next) });
+    const batch = makeBatch(config, makePayload, next, {
+      ...options,
+      maxMessages: Math.min(options.maxMessages, due - next, end - next),
+    });
     next += batch.messages.length;
     yield config.count === undefined ? batch : { ...batch, lag: end - next };
   }
 }
 
-function makeBatch(config: GenerateSourceConfig, makePayload: MakePayload, first: number, limit: ReadOptions): SourceBatch {
+function makeBatch(
+  config: GenerateSourceConfig,
+  makePayload: MakePayload,
+  first: number,
+  limit: ReadOptions,
+): SourceBatch {
   const { topic } = config;
   const timestamp = Date.now();
   const messages: Message[] = [];
@@ -72,5 +83,8 @@ function makeBatch(config: GenerateSourceConfig, makePayload: MakePayload, first
 function startOf(config: GenerateSourceConfig, position: Position | undefined, { start }: ReadOptions): number {
   if (position === undefined) return start === 'latest' ? (config.count ?? 0) : 0;
   if (typeof position === 'number' && Number.isSafeInteger(position) && position >= 0) return position;
-  throw new ConnectorError('position_lost', `position ${JSON.stringify(position)} is not the index of a message; reset it`);
+  throw new ConnectorError(
+    'position_lost',
+    `position ${JSON.stringify(position)} is not the index of a message; reset it`,
+  );
 }

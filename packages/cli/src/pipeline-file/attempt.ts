@@ -29,7 +29,8 @@ export function attempt<T>(tree: Tree, path: Path, check: (value: unknown) => T)
 
 /** The problems that an error of the core tells, each with its place. */
 export function problemsOf(tree: Tree, path: Path, error: ConnectorError): readonly Problem[] {
-  const issues: readonly ConfigIssue[] = error.issues.length === 0 ? [{ path: [], message: error.message }] : error.issues;
+  const issues: readonly ConfigIssue[] =
+    error.issues.length === 0 ? [{ path: [], message: error.message }] : error.issues;
   return issues.map((issue) => problemAt(tree, [...path, ...issue.path], issue.message));
 }
 
@@ -39,7 +40,10 @@ export function problemAt(tree: Tree, path: Path, message: string): Problem {
   return { message, path, ...(place === undefined ? {} : { place }) };
 }
 
-function run<T>(check: (value: unknown) => T, value: unknown): { readonly result: T } | { readonly error: ConnectorError } {
+function run<T>(
+  check: (value: unknown) => T,
+  value: unknown,
+): { readonly result: T } | { readonly error: ConnectorError } {
   try {
     return { result: check(value) };
   } catch (error) {

@@ -1,5 +1,13 @@
 import { dirname } from 'node:path';
-import { type DeadLetterDefinition, fileCheckpoints, memoryCheckpoints, type PipelineDefinition, type Sink, type Source, type Transform } from '@sluice/core';
+import {
+  type DeadLetterDefinition,
+  fileCheckpoints,
+  memoryCheckpoints,
+  type PipelineDefinition,
+  type Sink,
+  type Source,
+  type Transform,
+} from '@sluice/core';
 import { parseConfig } from '@sluice/core/driver';
 import { BadInput, type Problem } from '../problem.js';
 import type { ResolvedConnector } from '../resolve-connector.js';
@@ -64,7 +72,9 @@ async function loadTransforms(tree: Tree, problems: Problem[]): Promise<Readonly
   const loaded = new Map<string, readonly Transform[]>();
   const lists: readonly Path[] = [
     ['transforms'],
-    ...endpointsOf(tree.value).filter(({ path }) => path[0] === 'sinks' && path.length === 2).map(({ path }) => [...path, 'transforms']),
+    ...endpointsOf(tree.value)
+      .filter(({ path }) => path[0] === 'sinks' && path.length === 2)
+      .map(({ path }) => [...path, 'transforms']),
   ];
   for (const list of lists) {
     const paths = valueAt(tree.value, list);
@@ -91,7 +101,7 @@ export function folderOf(tree: Tree, path: Path): string {
 }
 
 function definitionOf(file: PipelineFile, built: Built): PipelineDefinition {
-  const { source, sources, sink, sinks, transforms, deadLetter, checkpoints, ...rest } = file;
+  const { source, sources, sink, sinks, transforms: _paths, deadLetter, checkpoints, ...rest } = file;
   const steps = built.steps.get(pathKey(['transforms']));
   return withoutUndefined<PipelineDefinition>({
     ...rest,
@@ -101,7 +111,8 @@ function definitionOf(file: PipelineFile, built: Built): PipelineDefinition {
     sink: sink && sinkAt(built, ['sink']),
     sinks: sinks && mapIds(sinks, (branch, id) => branchOf(built, ['sinks', id], branch)),
     deadLetter: deadLetter && deadLetterOf(built, ['deadLetter'], deadLetter),
-    checkpoints: checkpoints && (checkpoints === 'memory' ? memoryCheckpoints() : fileCheckpoints({ path: checkpoints.path })),
+    checkpoints:
+      checkpoints && (checkpoints === 'memory' ? memoryCheckpoints() : fileCheckpoints({ path: checkpoints.path })),
   });
 }
 

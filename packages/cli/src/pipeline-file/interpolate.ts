@@ -55,7 +55,9 @@ function lookUp(expression: string, variables: Variables, fail: (message: string
   if (expression.startsWith('file:')) return readSecret(expression.slice('file:'.length), variables, fail);
   const [, name, fallback] = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(expression) ?? [];
   if (name === undefined) {
-    return fail(`"\${${expression}}" is not a reference; write \${VAR}, \${VAR:-default}, \${file:path}, or $$ for a dollar sign`);
+    return fail(
+      `"\${${expression}}" is not a reference; write \${VAR}, \${VAR:-default}, \${file:path}, or $$ for a dollar sign`,
+    );
   }
   const value = variables.environment[name];
   if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;

@@ -14,7 +14,9 @@ export function pipelineFileSchema(connectors: readonly ResolvedConnector[]): Sc
   const file = allowVariables(z.toJSONSchema(PipelineFile, { io: 'input' }));
   const names = connectors.map(({ name }) => name);
   // The shape is that of PipelineFile, which is a constant.
-  const properties = (isMap(file) ? file['properties'] : {}) as Readonly<Record<string, { readonly additionalProperties: Schema }>>;
+  const properties = (isMap(file) ? file['properties'] : {}) as Readonly<
+    Record<string, { readonly additionalProperties: Schema }>
+  >;
   const source = (part: unknown) => endpoint(part, names, '#/$defs/source');
   const sink = (part: unknown) => endpoint(part, names, '#/$defs/sink');
   const branch = properties['sinks']?.additionalProperties ?? {};
@@ -29,7 +31,10 @@ export function pipelineFileSchema(connectors: readonly ResolvedConnector[]): Sc
       sink: sink(properties['sink']),
       sinks: {
         ...properties['sinks'],
-        additionalProperties: sink({ ...branch, properties: { ...branchFields, deadLetter: sink(branchFields['deadLetter']) } }),
+        additionalProperties: sink({
+          ...branch,
+          properties: { ...branchFields, deadLetter: sink(branchFields['deadLetter']) },
+        }),
       },
       deadLetter: sink(properties['deadLetter']),
     },
@@ -55,7 +60,9 @@ function configs(connectors: readonly ResolvedConnector[], direction: 'source' |
         if: { properties: { connector: { const: name } }, required: ['connector'] },
         // An id of its own makes references inside the schema count from its own root.
         // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
-        then: { properties: { config: { $id: `urn:sluice:${name}:${direction}`, ...asObject(allowVariables(config)) } } },
+        then: {
+          properties: { config: { $id: `urn:sluice:${name}:${direction}`, ...asObject(allowVariables(config)) } },
+        },
       },
     ];
   });
@@ -71,11 +78,18 @@ const variable = { type: 'string', pattern: '\\$\\{.+\\}' };
 function allowVariables(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(allowVariables);
   if (!isMap(schema)) return schema;
-  const inner = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, isData(key) ? value : allowVariables(value)]));
-  const scalar = ['number', 'integer', 'boolean'].includes(String(schema['type'])) || 'enum' in schema || 'const' in schema;
+  const inner = Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [key, isData(key) ? value : allowVariables(value)]),
+  );
+  const scalar =
+    ['number', 'integer', 'boolean'].includes(String(schema['type'])) || 'enum' in schema || 'const' in schema;
   if (!scalar) return inner;
   const { description, default: fallback, ...rule } = inner;
-  return { ...(description === undefined ? {} : { description }), ...(fallback === undefined ? {} : { default: fallback }), anyOf: [rule, variable] };
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(fallback === undefined ? {} : { default: fallback }),
+    anyOf: [rule, variable],
+  };
 }
 
 /** Keywords whose value is data, not a schema. */

@@ -20,18 +20,23 @@ export async function loadModule(request: LoadRequest): Promise<LoadedPipeline> 
   }
   const [override] = request.overrides;
   if (override !== undefined) {
-    throw badInput(`option --${override.name} cannot change a pipeline in code; read process.env in it instead`, { file });
+    throw badInput(`option --${override.name} cannot change a pipeline in code; read process.env in it instead`, {
+      file,
+    });
   }
   const definition = (await importModule(file))['pipeline'];
   if (!isDefinition(definition)) {
-    throw badInput('must export its definition: export const pipeline: PipelineDefinition = { name, source, sink }', { file });
+    throw badInput('must export its definition: export const pipeline: PipelineDefinition = { name, source, sink }', {
+      file,
+    });
   }
   return { definition, tree: { value: {}, places: new Map([[pathKey([]), { file }]]), texts: new Map() } };
 }
 
 async function importModule(file: string): Promise<Readonly<Record<string, unknown>>> {
   const path = resolve(file);
-  if (!existsSync(path)) throw badInput('the pipeline file cannot be read: there is no such file; check the path', { file });
+  if (!existsSync(path))
+    throw badInput('the pipeline file cannot be read: there is no such file; check the path', { file });
   try {
     // A module namespace is an object of its exports.
     return (await import(pathToFileURL(path).href)) as Record<string, unknown>;

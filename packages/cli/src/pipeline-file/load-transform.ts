@@ -17,7 +17,8 @@ export class TransformNotLoaded extends Error {
  */
 export async function loadTransform(path: string, folder: string): Promise<readonly Transform[]> {
   const file = resolve(folder, path);
-  if (!existsSync(file)) throw new TransformNotLoaded(`transform ${path} is not there: no file ${file}; check the path`);
+  if (!existsSync(file))
+    throw new TransformNotLoaded(`transform ${path} is not there: no file ${file}; check the path`);
   const exported = await importTransform(path, file);
   const steps: readonly unknown[] = Array.isArray(exported) ? exported : [exported];
   return steps.map((step) => {

@@ -33,11 +33,15 @@ export function overrideNames(file: unknown, schemas: readonly UsedSchema[]): Ov
   };
   const own = fieldPaths(PipelineFile);
   for (const path of own) add(path, path);
-  for (const [several, one] of [['sources', 'source'], ['sinks', 'sink']] as const) {
+  for (const [several, one] of [
+    ['sources', 'source'],
+    ['sinks', 'sink'],
+  ] as const) {
     const parts = isMap(file) && isMap(file[several]) ? file[several] : {};
     const fields = own.filter((path) => path[0] === one && path.length > 1).map((path) => path.slice(1));
     const deadLetter = own.filter((path) => several === 'sinks' && path[0] === 'deadLetter');
-    for (const id of Object.keys(parts)) for (const field of [...fields, ...deadLetter]) add([several, id, ...field], [several, id, ...field]);
+    for (const id of Object.keys(parts))
+      for (const field of [...fields, ...deadLetter]) add([several, id, ...field], [several, id, ...field]);
   }
   for (const { path, config } of schemas) {
     for (const field of fieldPaths(config)) {
@@ -81,5 +85,11 @@ export function unknownOptions(unknown: readonly Override[], known: readonly str
 }
 
 function kebab(path: Path): string {
-  return path.map((step) => String(step).replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase()).join('-');
+  return path
+    .map((step) =>
+      String(step)
+        .replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2')
+        .toLowerCase(),
+    )
+    .join('-');
 }

@@ -7,8 +7,13 @@ const Endpoint = z.strictObject({
   connector: z
     .string()
     .min(1)
-    .describe('What to read or write with: `udp` is @sluice/udp or sluice-connector-udp; also a package name or ./path'),
-  config: z.record(z.string(), z.unknown()).default({}).describe("The connector's own fields: see `sluice describe <connector>`"),
+    .describe(
+      'What to read or write with: `udp` is @sluice/udp or sluice-connector-udp; also a package name or ./path',
+    ),
+  config: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("The connector's own fields: see `sluice describe <connector>`"),
   codec: z
     .enum(['bytes', 'text', 'json', 'base64', 'change'])
     .exactOptional()
@@ -21,7 +26,12 @@ const Transforms = z
   .describe('Modules that export `transform`, as paths relative to this file; run in this order');
 
 const DeadLetter = Endpoint.extend({
-  maxRatio: z.number().min(0).max(1).exactOptional().describe('Share of invalid messages above which the pipeline stops; 0.1'),
+  maxRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .exactOptional()
+    .describe('Share of invalid messages above which the pipeline stops; 0.1'),
   window: positive('How many of the latest messages the share is taken of; 1000'),
 });
 
@@ -37,16 +47,27 @@ export const PipelineFile = z.strictObject({
   sources: z.record(z.string(), Endpoint).exactOptional().describe('Several sources by id, instead of `source`'),
   transforms: Transforms,
   sink: Endpoint.exactOptional().describe('What is written; its id is `sink`'),
-  sinks: z.record(z.string(), Branch).exactOptional().describe('Several sinks by id, instead of `sink`; each gets every message'),
-  deadLetter: DeadLetter.exactOptional().describe('Where messages go that can never be written; left out, they stop the pipeline'),
+  sinks: z
+    .record(z.string(), Branch)
+    .exactOptional()
+    .describe('Several sinks by id, instead of `sink`; each gets every message'),
+  deadLetter: DeadLetter.exactOptional().describe(
+    'Where messages go that can never be written; left out, they stop the pipeline',
+  ),
   onInvalid: z.literal('drop').exactOptional().describe('`drop`: invalid messages are counted and forgotten'),
   onPositionLost: z
     .enum(['earliest', 'latest'])
     .exactOptional()
     .describe('Where to go on when the stored position is lost; left out, the pipeline stops'),
-  order: z.literal('none').exactOptional().describe('`none`: gives up order, so failed messages hold back no later ones'),
+  order: z
+    .literal('none')
+    .exactOptional()
+    .describe('`none`: gives up order, so failed messages hold back no later ones'),
   checkpoints: z
-    .union([z.literal('memory'), z.strictObject({ path: z.string().min(1).describe('Folder of the checkpoint files') })])
+    .union([
+      z.literal('memory'),
+      z.strictObject({ path: z.string().min(1).describe('Folder of the checkpoint files') }),
+    ])
     .exactOptional()
     .describe('Where positions are kept that nobody else keeps; `{ path: .sluice/checkpoints }`, or `memory`'),
   batch: z

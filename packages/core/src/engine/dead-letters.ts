@@ -3,6 +3,7 @@ import type { Sink } from '../sink.js';
 import { DeadLetterThreshold, deadLetterOf } from './dead-letter.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { finishPart, type Hub, type InvalidMessage } from './hub.js';
+import type { Segment } from './lease.js';
 import type { DeadLetterPlan } from './plan.js';
 import type { SinkSession } from './sink-session.js';
 
@@ -74,9 +75,11 @@ export class DeadLetters {
     const position = index > segment.from && !atomic && segment.pending === 1 ? batch.positionAt?.(index - 1) : undefined;
     if (position !== undefined) {
       const count = index - segment.from;
-      lease.tracker.insertBefore(segment, { ...segment, count, bytes: 0, position, pending: 0 });
+      const beginning: Segment = { ...segment, count, bytes: 0, position, pending: 0 };
+      lease.tracker.insertBefore(segment, beginning);
       segment.from = index;
       segment.count -= count;
+      this.#hub.finished(beginning);
     }
     segment.pending++; // never finished
     this.#hub.fail(error, 'drop');

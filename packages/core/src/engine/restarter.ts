@@ -129,7 +129,8 @@ export class Restarter {
     if (!this.#run.stopping) await this.#waitToRetry(failed.branch.id, error, this.#backoff);
     const claimed = await this.#reopenAndClaim();
     this.active = false;
-    if (!this.#run.stopping) {
+    if (this.#run.stopping) failed.session.broken = true; // what it took over is in doubt, so it is not flushed any more
+    else {
       for (const writer of writers) writer.unwritten();
       this.unread = 0;
       this.#run.beginAgain((source) => this.#resumeAt(source, claimed));

@@ -146,8 +146,8 @@ export class Settler {
           return false;
         }
         writer.flushed();
+        this.#run.flushSucceeded();
       }
-      this.#run.flushSucceeded();
       for (const [lease, finished] of taken) this.#apply(lease, finished);
       for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
       return true;

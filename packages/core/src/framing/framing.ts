@@ -47,8 +47,8 @@ export interface Framing {
    */
   frame(payload: Value, first: boolean): Uint8Array;
   /**
-   * The frames of many messages in one buffer, faster than one by one; undefined when one of them has no such form, and
-   * `frame` then tells which. Only for framings in which the first message is like the others.
+   * The frames of many messages in one buffer, faster than one by one: in `scratch` when they fit there. Undefined when one of
+   * them has no such form, and `frame` then tells which. Only for framings in which the first message is like the others.
    */
-  join?(messages: readonly { readonly payload: Value }[]): Uint8Array | undefined;
+  join?(messages: readonly { readonly payload: Value }[], scratch: Uint8Array): Uint8Array | undefined;
 }

@@ -30,7 +30,7 @@ export function linesFraming(config: LinesConfig): Framing {
     name: 'lines',
     unframe: (position) => linesUnframer(config, position),
     frame: (payload) => frameLine(config, payload, ending),
-    join: (messages) => joinLines(config, messages, ending),
+    join: (messages, scratch) => joinLines(config, messages, ending, scratch),
   };
 }
 
@@ -118,13 +118,14 @@ function joinLines(
   { newline, maxMessageBytes }: LinesConfig,
   messages: readonly { readonly payload: Value }[],
   ending: Buffer,
+  scratch: Uint8Array,
 ): Uint8Array | undefined {
   let size = messages.length * ending.length;
   for (const { payload } of messages) {
     if (!(payload instanceof Uint8Array) || payload.length > maxMessageBytes) return undefined;
     size += payload.length;
   }
-  const joined = Buffer.allocUnsafeSlow(size);
+  const joined = size <= scratch.length ? scratch.subarray(0, size) : Buffer.allocUnsafeSlow(size);
   let at = 0;
   for (const { payload } of messages) {
     const line = payload as Uint8Array; // the loop above returns for all others

@@ -69,7 +69,8 @@ function takeClaim(setup: CheckpointSetup, pipeline: string): CheckpointClaim {
         effect() {
           if (saved.fence !== fence) throw fencedError(subject);
           saved.checkpoint = asJson(checkpoint);
-          events.emit({ type: 'checkpoint', at: instance.clock.now(), pipeline, checkpoint: saved.checkpoint });
+          const at = instance.clock.now();
+          events.emit({ type: 'checkpoint', at, destination: undefined, pipeline, checkpoint: saved.checkpoint });
         },
       }),
     release: () =>

@@ -75,7 +75,7 @@ export function createDestination(name: string, clock: Clock, events: SystemEven
       store(messages);
       const merged = { ...checkpoints.get(pipeline), ...asJson(checkpoint) };
       checkpoints.set(pipeline, merged);
-      events.emit({ type: 'checkpoint', at: clock.now(), pipeline, checkpoint: merged });
+      events.emit({ type: 'checkpoint', at: clock.now(), destination: name, pipeline, checkpoint: merged });
     },
   };
 }

@@ -56,8 +56,11 @@ export interface SettlingRule {
   readonly stream: string;
   /** Id of the source in the pipeline. Default `source`. */
   readonly sourceId?: string;
-  /** False for queues, whose positions mean something to one lease only: then commits alone are watched. Default true. */
-  readonly checkpoints?: boolean;
+  /**
+   * Whose checkpoints are watched beside the commits: those of the one who owns the position. A destination by its name, the
+   * checkpoint store, or nobody's, as for queues, whose positions mean something to one lease only. Default `store`.
+   */
+  readonly owner?: { readonly destination: string } | 'store' | 'nobody';
   /** Names a message that has arrived. */
   readonly identify: Identify;
   /**
@@ -72,7 +75,7 @@ export interface SettlingRule {
  * Breaches are reported as violations. Call it before anything runs.
  */
 export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
-  const { stream, sourceId = 'source', checkpoints = true, identify, settled } = rule;
+  const { stream, sourceId = 'source', owner = 'store', identify, settled } = rule;
   const stored = new Map<string, Set<string>>();
   const isStored = (destination: string, id: string): boolean => stored.get(destination)?.has(id) ?? false;
   const watched = new Map<string, number>();
@@ -96,6 +99,12 @@ export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
     );
   }
 
+  function isOwner(destination: string | undefined): boolean {
+    return typeof owner === 'object'
+      ? owner.destination === destination
+      : owner === 'store' && destination === undefined;
+  }
+
   system.events.listen((event) => {
     if (event.type === 'stored') {
       const ids = stored.get(event.destination) ?? new Set();
@@ -103,7 +112,7 @@ export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
       for (const message of event.messages) ids.add(identify(message, event.destination));
     } else if (event.type === 'commit' && event.stream === stream) {
       check(event.messages, `the commit of partition "${event.partition}"`);
-    } else if (event.type === 'checkpoint' && checkpoints) {
+    } else if (event.type === 'checkpoint' && isOwner(event.destination)) {
       for (const [key, { position }] of Object.entries(event.checkpoint)) {
         if (key.startsWith(`${sourceId}:`)) checkPosition(key.slice(sourceId.length + 1), position);
       }

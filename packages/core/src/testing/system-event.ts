@@ -28,8 +28,15 @@ export type SystemEvent =
       readonly destination: string;
       readonly messages: readonly Message[];
     }
-  /** A checkpoint became durable, in a store or together with data in an atomic destination. */
-  | { readonly type: 'checkpoint'; readonly at: number; readonly pipeline: string; readonly checkpoint: Checkpoint };
+  /** A checkpoint became durable: in the store, or together with data in an atomic destination. */
+  | {
+      readonly type: 'checkpoint';
+      readonly at: number;
+      /** Name of the destination; undefined for the store. */
+      readonly destination: string | undefined;
+      readonly pipeline: string;
+      readonly checkpoint: Checkpoint;
+    };
 
 /** The events of a system. */
 export interface SystemEvents {

@@ -36,7 +36,11 @@ describe('an atomic sink', () => {
   });
 
   it('is claimed again at the start of every lease, after what was taken over is flushed', async () => {
-    const run = here.start({ source: { partitions: 'assigned', bounded: false }, sink: atomic, flush: { intervalMs: 60_000 } });
+    const run = here.start({
+      source: { partitions: 'assigned', bounded: false },
+      sink: atomic,
+      flush: { intervalMs: 60_000 },
+    });
     here.produce('p', 'a');
     await here.system.clock.advance(10);
     expect(here.writes()).toEqual([['a']]);
@@ -160,13 +164,18 @@ describe('a second instance of the pipeline', () => {
   it('is refused by a checkpoint store that has one holder at a time', async () => {
     here.produce('p', 'a');
     const exclusive = { exclusive: true } as const;
-    const first = here.start({ source: { bounded: false }, checkpoints: here.system.checkpointStore(here.instance, exclusive) });
+    const first = here.start({
+      source: { bounded: false },
+      checkpoints: here.system.checkpointStore(here.instance, exclusive),
+    });
     await here.system.clock.advance(10);
     const other = here.system.instance('b');
     const second = here.define({ checkpoints: here.system.checkpointStore(other, exclusive) }, other).run();
     await expect(here.system.clock.settle(second)).rejects.toMatchObject({ code: 'fenced' });
     await first.stop();
-    await here.system.clock.settle(here.define({ checkpoints: here.system.checkpointStore(other, exclusive) }, other).run());
+    await here.system.clock.settle(
+      here.define({ checkpoints: here.system.checkpointStore(other, exclusive) }, other).run(),
+    );
     expect(here.stored()).toEqual(['a']);
   });
 

@@ -47,7 +47,10 @@ describe('back-pressure', () => {
 
   const unbounded = { bounded: false, batchMessages: 5 } as const;
   const taken = (partition: string): number =>
-    here.system.stream('in').group('copy').leases.findLast((lease) => lease.partition === partition)?.cursor.taken ?? 0;
+    here.system
+      .stream('in')
+      .group('copy')
+      .leases.findLast((lease) => lease.partition === partition)?.cursor.taken ?? 0;
 
   it('stops reading when the messages are used up, and overshoots by no more than one batch for each partition', async () => {
     here.produce('p', ...keys('p', 100));

@@ -30,7 +30,11 @@ describe.each([
     await here.system.clock.advance(1000);
     expect(here.stored()).toEqual(['a', 'b', 'c']);
     await here.system.clock.advance(5000);
-    expect(flushes().map((at) => at - started).slice(-2)).toEqual([1000, 2000]);
+    expect(
+      flushes()
+        .map((at) => at - started)
+        .slice(-2),
+    ).toEqual([1000, 2000]);
     await run.stop();
   });
 
@@ -48,9 +52,12 @@ describe.each([
       sink: { ...sink, preferred: { maxMessages: 2 } },
       flush: { intervalMs: 60_000, maxMessages: 6 },
     });
-    here.produce('p', ...keys('p', 13));
+    here.produce('p', ...keys('p', 5));
     await here.system.clock.advance(10);
-    expect(here.stored()).toEqual(keys('p', 12));
+    expect(here.stored()).toEqual([]);
+    here.produce('p', 'p6');
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 6));
     await run.stop();
   });
 
@@ -60,9 +67,12 @@ describe.each([
       sink: { ...sink, preferred: { maxMessages: 1 } },
       flush: { intervalMs: 60_000, maxBytes: 8 },
     });
-    here.produce('p', ...keys('p', 5)); // 4 bytes each
+    here.produce('p', 'a1', 'b'); // 6 bytes with their keys
     await here.system.clock.advance(10);
-    expect(here.stored()).toEqual(keys('p', 4));
+    expect(here.stored()).toEqual([]);
+    here.produce('p', 'c');
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(['a1', 'b', 'c']);
     await run.stop();
   });
 
@@ -73,7 +83,10 @@ describe.each([
       flush: { intervalMs: 60_000 },
       budget: { maxMessages: 10 },
     });
-    here.produce('p', ...keys('p', 7));
+    here.produce('p', ...keys('p', 4));
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual([]);
+    here.produce('p', 'p5');
     await here.system.clock.advance(10);
     expect(here.stored()).toEqual(keys('p', 5));
     await run.stop();
@@ -160,7 +173,12 @@ describe.each([
     await here.system.clock.run(() => here.stored().length === 4);
     await run.stop();
     expect(here.stored()).toEqual(['a', 'b', 'c', 'd']);
-    expect(here.writes()).toEqual([['a', 'b'], ['c', 'd'], ['c', 'd'], ['c', 'd']]);
+    expect(here.writes()).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+      ['c', 'd'],
+      ['c', 'd'],
+    ]);
     expect(here.events.map(({ type }) => type)).toEqual(['started', 'degraded', 'degraded', 'recovered', 'stopped']);
   });
 

@@ -130,6 +130,13 @@ const hangingFault: fc.Arbitrary<Fault> = fc.oneof(
   },
 );
 
+/** Faults of reads, which nobody ends by a time limit because waiting is what they do. */
+const readFault: fc.Arbitrary<Fault> = fc.oneof(
+  { weight: 4, arbitrary: plainFault },
+  { weight: 1, arbitrary: fc.record({ waitMs: fc.constant(5000), ignoresAbortForMs: fc.constantFrom(500, 900) }) },
+  { weight: 1, arbitrary: fc.constant<Fault>({ outcome: 'lease_lost' }) },
+);
+
 const writeFault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 3, arbitrary: hangingFault },
   {
@@ -153,7 +160,8 @@ function faultOf(names: readonly OperationName[], fault: fc.Arbitrary<Fault>): f
 const scripted: fc.Arbitrary<ScriptedFault> = fc.oneof(
   { weight: 6, arbitrary: faultOf(['sink.write'], writeFault) },
   { weight: 5, arbitrary: faultOf(['sink.flush'], hangingFault) },
-  { weight: 3, arbitrary: faultOf(['source.read', 'sink.open', 'source.open', 'source.partitions'], hangingFault) },
+  { weight: 3, arbitrary: faultOf(['source.read', 'source.partitions'], readFault) },
+  { weight: 2, arbitrary: faultOf(['sink.open', 'source.open'], hangingFault) },
   { weight: 5, arbitrary: faultOf(['sink.claim', 'source.commit', 'store.save', 'store.claim'], plainFault) },
   { weight: 1, arbitrary: faultOf(['sink.close', 'source.close', 'store.release'], plainFault) },
 );

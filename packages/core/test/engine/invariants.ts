@@ -1,5 +1,5 @@
 import type { Message } from '../../src/message.js';
-import { audit, keyText, type MemorySystem, watchSettling } from '../../src/testing/index.js';
+import { audit, keyText, type MemorySystem, type SettlingRule, watchSettling } from '../../src/testing/index.js';
 import type { History, ScriptedFault } from './history.js';
 import { isRefused, outputsOf } from './model-message.js';
 import type { Played } from './play-history.js';
@@ -9,7 +9,7 @@ export function watchHistory(system: MemorySystem, history: History): void {
   system.destination('out0').refuses = (message) => (isRefused(keyText(message)) ? 'message_invalid' : undefined);
   watchSettling(system, {
     stream: 'in',
-    checkpoints: history.source.replayable !== false,
+    owner: ownerOf(history),
     identify,
     settled(message, stored) {
       const id = keyText(message);
@@ -20,6 +20,11 @@ export function watchHistory(system: MemorySystem, history: History): void {
       );
     },
   });
+}
+
+function ownerOf({ source, sinks }: History): NonNullable<SettlingRule['owner']> {
+  if (sinks.length === 1 && sinks[0]?.atomic === true && source.replayable !== false) return { destination: 'out0' };
+  return source.position === 'source' ? 'nobody' : 'store';
 }
 
 /** A message by its key, a dead letter by the key of the message that it holds. */

@@ -12,13 +12,23 @@ const clean = { lost: [], duplicated: [], reordered: [], stale: [] };
 const small = { maxMessages: 2, maxInFlight: 3 };
 
 describe('order inside a partition', () => {
-  it.each(['none', 'partitions', 'ordered'] as const)('holds while single writes fail, with overlap %s', async (overlap) => {
-    here.produce('p', ...keys('p', 12));
-    here.produce('q', ...keys('q', 12));
-    here.system.faults.next('sink.write', delay(30), fail('conflict', 10), fail('unknown'), delay(5), fail('conflict', 20));
-    await here.run({ source: { batchMessages: 2 }, sink: { overlap, preferred: small } });
-    expect(audit([keys('p', 12), keys('q', 12)], here.stored())).toEqual(clean);
-  });
+  it.each(['none', 'partitions', 'ordered'] as const)(
+    'holds while single writes fail, with overlap %s',
+    async (overlap) => {
+      here.produce('p', ...keys('p', 12));
+      here.produce('q', ...keys('q', 12));
+      here.system.faults.next(
+        'sink.write',
+        delay(30),
+        fail('conflict', 10),
+        fail('unknown'),
+        delay(5),
+        fail('conflict', 20),
+      );
+      await here.run({ source: { batchMessages: 2 }, sink: { overlap, preferred: small } });
+      expect(audit([keys('p', 12), keys('q', 12)], here.stored())).toEqual(clean);
+    },
+  );
 
   it.each(['none', 'partitions', 'ordered'] as const)(
     'holds while messages in the middle of a write fail, with overlap %s',
@@ -27,7 +37,10 @@ describe('order inside a partition', () => {
       here.produce('q', ...keys('q', 9));
       const second = { ...failMessages('resource_exhausted', 1), waitMs: 10 };
       here.system.faults.next('sink.write', second, second, undefined, second);
-      await here.run({ source: { batchMessages: 3 }, sink: { overlap, preferred: { maxMessages: 6, maxInFlight: 3 } } });
+      await here.run({
+        source: { batchMessages: 3 },
+        sink: { overlap, preferred: { maxMessages: 6, maxInFlight: 3 } },
+      });
       expect(audit([keys('p', 9), keys('q', 9)], here.stored())).toEqual(clean);
     },
   );

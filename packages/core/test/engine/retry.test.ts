@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ErrorCode } from '../../src/error.js';
-import { fail, type Fault } from '../../src/testing/index.js';
+import { type Fault, fail } from '../../src/testing/index.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 let here: World;
@@ -53,12 +53,15 @@ describe('back-off', () => {
 });
 
 describe('what is tried again', () => {
-  it.each<ErrorCode>(['not_connected', 'timeout', 'rate_limited'])('is a write that failed with %s, for ever', async (code) => {
-    here.system.faults.next('sink.write', ...times(40, fail(code)));
-    await here.run();
-    expect(here.stored()).toEqual(['a']);
-    expect(here.writes()).toHaveLength(41);
-  });
+  it.each<ErrorCode>(['not_connected', 'timeout', 'rate_limited'])(
+    'is a write that failed with %s, for ever',
+    async (code) => {
+      here.system.faults.next('sink.write', ...times(40, fail(code)));
+      await here.run();
+      expect(here.stored()).toEqual(['a']);
+      expect(here.writes()).toHaveLength(41);
+    },
+  );
 
   it.each<ErrorCode>(['resource_exhausted', 'conflict', 'unknown', 'lease_lost'])(
     'is a write that failed with %s, ten times, and then it is fatal',
@@ -69,23 +72,31 @@ describe('what is tried again', () => {
 
       here.produce('p', 'b');
       here.system.faults.decideBy(({ name }) => (name === 'sink.write' ? fail(code) : undefined));
-      await expect(here.run()).rejects.toMatchObject({ code, message: expect.stringContaining('gave up after 10 attempts') });
+      await expect(here.run()).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining('gave up after 10 attempts'),
+      });
       expect(here.stored()).toEqual(['a']);
       expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 1 } } });
     },
   );
 
-  it.each<ErrorCode>(['unauthenticated', 'permission_denied', 'not_found', 'unsupported', 'closed', 'internal', 'config_invalid'])(
-    'is not a write that failed with %s',
-    async (code) => {
-      here.system.faults.next('sink.write', fail(code));
-      await expect(here.run()).rejects.toMatchObject({ code, connector: 'memory', operation: 'write' });
-      expect(here.writes()).toHaveLength(1);
-      here.system.faults.stop();
-      await here.run();
-      expect(here.stored()).toEqual(['a']);
-    },
-  );
+  it.each<ErrorCode>([
+    'unauthenticated',
+    'permission_denied',
+    'not_found',
+    'unsupported',
+    'closed',
+    'internal',
+    'config_invalid',
+  ])('is not a write that failed with %s', async (code) => {
+    here.system.faults.next('sink.write', fail(code));
+    await expect(here.run()).rejects.toMatchObject({ code, connector: 'memory', operation: 'write' });
+    expect(here.writes()).toHaveLength(1);
+    here.system.faults.stop();
+    await here.run();
+    expect(here.stored()).toEqual(['a']);
+  });
 
   it('is as often as the definition says', async () => {
     here.system.faults.decideBy(({ name }) => (name === 'sink.write' ? fail('unknown') : undefined));
@@ -98,16 +109,21 @@ describe('what is tried again', () => {
     here.system.faults.next('sink.write', fail('conflict'), fail('conflict'));
     const stats = await here.run();
     expect(stats).toMatchObject({ received: 3, written: 3, failed: 6, retried: 6 });
-    const told = here.events.map((event) => (event.type === 'degraded' ? `degraded ${event.part} ${event.attempt}` : event.type));
+    const told = here.events.map((event) =>
+      event.type === 'degraded' ? `degraded ${event.part} ${event.attempt}` : event.type,
+    );
     expect(told).toEqual(['started', 'degraded sink 1', 'degraded sink 2', 'recovered', 'stopped']);
   });
 
-  it.each<ErrorCode>(['conflict', 'not_connected', 'timeout'])('is a checkpoint that could not be saved because of %s', async (code) => {
-    here.system.faults.next('store.save', fail(code), fail(code));
-    await here.run();
-    expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 1 } } });
-    expect(here.stored()).toEqual(['a']);
-  });
+  it.each<ErrorCode>(['conflict', 'not_connected', 'timeout'])(
+    'is a checkpoint that could not be saved because of %s',
+    async (code) => {
+      here.system.faults.next('store.save', fail(code), fail(code));
+      await here.run();
+      expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 1 } } });
+      expect(here.stored()).toEqual(['a']);
+    },
+  );
 
   it('is a commit that the source could not take', async () => {
     here.system.faults.next('source.commit', fail('conflict'), fail('rate_limited'));

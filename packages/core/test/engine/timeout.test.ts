@@ -60,7 +60,9 @@ describe('a write that takes too long', () => {
     await here.run({ timeoutMs: 500 });
     const degraded = here.events.find(({ type }) => type === 'degraded');
     expect(degraded).toMatchObject({ part: 'sink', error: { code: 'timeout' } });
-    expect(degraded?.type === 'degraded' && degraded.error.message).toBe('memory sink could not write: no answer within 0.5 s');
+    expect(degraded?.type === 'degraded' && degraded.error.message).toBe(
+      'memory sink could not write: no answer within 0.5 s',
+    );
   });
 });
 

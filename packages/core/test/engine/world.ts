@@ -159,7 +159,15 @@ function watchCalls(system: MemorySystem): Call[] {
     if (phase === 'start') {
       const { name, target, partition, messages } = operation;
       const written = messages.map(keyText);
-      const call: Call = { name, target, partition, keys: written, startedAt: at, endedAt: undefined, error: undefined };
+      const call: Call = {
+        name,
+        target,
+        partition,
+        keys: written,
+        startedAt: at,
+        endedAt: undefined,
+        error: undefined,
+      };
       calls.push(call);
       open.set(operation, call);
     } else if (phase === 'end') {

@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { audit, keyText, type MemorySystem, memorySystem, watchSettling } from '../../src/testing/index.js';
+import {
+  audit,
+  keyText,
+  type MemorySystem,
+  memorySystem,
+  type SettlingRule,
+  watchSettling,
+} from '../../src/testing/index.js';
 import { batchOf, keyed, lease, noSignal, openSink, openSource } from './open-drivers.js';
 
 describe('audit', () => {
@@ -38,14 +45,19 @@ describe('watching what is settled', () => {
   beforeEach(() => {
     system = memorySystem();
     system.stream('in').produce('p', keyed('a', 'b'));
+  });
+
+  function watch(owner: SettlingRule['owner'] = 'store'): void {
     watchSettling(system, {
       stream: 'in',
+      owner,
       identify: keyText,
       settled: (message, stored) => stored('out', keyText(message)) || stored('dead', keyText(message)),
     });
-  });
+  }
 
   it('accepts a commit of what is stored or dead-lettered', async () => {
+    watch();
     const source = await openSource(system);
     const { position } = await lease(source).batch();
     await (await openSink(system)).write(batchOf('p', 'a'), noSignal());
@@ -55,6 +67,7 @@ describe('watching what is settled', () => {
   });
 
   it('reports a commit of what is not stored', async () => {
+    watch();
     const source = await openSource(system);
     const { position } = await lease(source).batch();
     await (await openSink(system)).write(batchOf('p', 'a'), noSignal());
@@ -63,6 +76,7 @@ describe('watching what is settled', () => {
   });
 
   it('reports a commit of what is written but not flushed', async () => {
+    watch();
     const source = await openSource(system);
     const { position } = await lease(source).batch();
     await (await openSink(system, { flush: true })).write(batchOf('p', 'a', 'b'), noSignal());
@@ -75,6 +89,7 @@ describe('watching what is settled', () => {
   });
 
   it('reports a checkpoint in a store that passes what is not stored', async () => {
+    watch();
     const claim = await system.checkpointStore(system.instance('a')).claim('copy');
     await (await openSink(system)).write(batchOf('p', 'a'), noSignal());
     await claim.save({ ...checkpoint(1) });
@@ -84,10 +99,19 @@ describe('watching what is settled', () => {
   });
 
   it('reports an atomic checkpoint that passes a message whose dead letter is not stored yet', async () => {
+    watch({ destination: 'out' });
     const sink = await openSink(system, { atomic: true });
     await sink.claim?.(['source:p']);
     await sink.write(batchOf('source:p', 'a'), noSignal());
     await sink.flush?.({ ...checkpoint(2) }, noSignal());
     expect(system.violations.found).toEqual(['the checkpoint of partition "p" passes b, which is not settled']);
+  });
+
+  it('does not look at the checkpoint of a destination that does not own the position', async () => {
+    watch('nobody');
+    const sink = await openSink(system, { atomic: true });
+    await sink.claim?.(['source:p']);
+    await sink.flush?.({ ...checkpoint(2) }, noSignal());
+    expect(system.violations.found).toEqual([]);
   });
 });

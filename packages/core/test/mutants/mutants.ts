@@ -1,0 +1,117 @@
+/** The real engine with one thing wrong, and the test that must notice. */
+export interface Mutant {
+  /** What is wrong, as a sentence. */
+  readonly name: string;
+  /** Below `src/engine`. */
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  readonly test: { readonly file: string; readonly title: string };
+}
+
+/** Every promise of the engine that a line or two could break. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'commits before the checkpoint is saved',
+    file: 'settler.ts',
+    find: "    const stored = moved.filter(({ lease }) => lease.source.owner === 'store');",
+    replace: `    for (const { lease, position } of moved) this.#run.commit(lease, position);
+    const stored = moved.filter(({ lease }) => lease.source.owner === 'store');`,
+    test: { file: 'settling.test.ts', title: 'does not commit what the checkpoint store has not' },
+  },
+  {
+    name: 'passes unfinished messages',
+    file: 'ack-tracker.ts',
+    find: 'entry !== undefined && entry.pending === 0; ) {',
+    replace: 'entry !== undefined; ) {',
+    test: { file: 'settling.test.ts', title: 'passes nothing that is not finished, though everything behind it is' },
+  },
+  {
+    name: 'does not move the position past filtered messages',
+    file: 'receive.ts',
+    find: '  finishPart(hub, segment);\n}',
+    replace: '  if (flow.messages.length > 0) finishPart(hub, segment);\n}',
+    test: { file: 'settling.test.ts', title: 'moves the position past filtered messages, also where nothing is left' },
+  },
+  {
+    name: 'puts failed messages behind later ones',
+    file: 'write-queues.ts',
+    find: 'const at = queue.pieces.findIndex((other) => other.order > piece.order);',
+    replace: 'const at: number = -1;',
+    test: { file: 'order.test.ts', title: 'is that of first arrival where a write that failed had happened, with overlap none' },
+  },
+  {
+    name: 'tries a failed write again while later ones of its partition are under way',
+    file: 'sink-writer.ts',
+    find: '|| (queue.failing && queue.inFlight > 0)',
+    replace: '',
+    test: { file: 'order.test.ts', title: 'waits for every write of the partition under way before it tries a failed one again' },
+  },
+  {
+    name: 'overlaps writes that the sink wants one at a time',
+    file: 'sink-writer.ts',
+    find: "this.#slots = overlap === 'none' ? 1 : Math.max(1, preferred.maxInFlight);",
+    replace: 'this.#slots = Math.max(2, preferred.maxInFlight);',
+    test: { file: 'order.test.ts', title: 'are one at a time with overlap none' },
+  },
+  {
+    name: 'goes on with a sink whose write may still take effect',
+    file: 'sink-session.ts',
+    find: '          this.broken = true; // it may still take effect: only a fresh driver can be trusted\n',
+    replace: '',
+    test: { file: 'timeout.test.ts', title: 'has the sink opened again before the next try when it ignores the abort' },
+  },
+  {
+    name: 'believes in a failed flush without a claim',
+    file: 'restarter.ts',
+    find: '    return this.#claimUntilDone(this.#atomicWriters(), keys);',
+    replace: '    return keys.length > 0 ? {} : this.#claimUntilDone(this.#atomicWriters(), keys);',
+    test: { file: 'flush.test.ts', title: 'stores nothing a second time where the sink is atomic, because the claim tells' },
+  },
+  {
+    name: 'claims while something is taken over and not flushed',
+    file: 'restarter.ts',
+    find: '        await this.#settler.cycle();\n',
+    replace: '',
+    test: { file: 'atomic-sink.test.ts', title: 'is claimed again at the start of every lease, after what was taken over is flushed' },
+  },
+  {
+    name: 'flushes an atomic sink with half a message',
+    file: 'sink-writer.ts',
+    find: 'left: cuts.length',
+    replace: 'left: 1',
+    test: { file: 'atomic-sink.test.ts', title: 'is flushed with whole source messages and whole batches only' },
+  },
+  {
+    name: 'goes on after another instance has fenced it',
+    file: 'restarter.ts',
+    find: "const passes = error.outcome === 'retryable' || (error.code === 'fenced' && lostLease);",
+    replace: "const passes = error.outcome === 'retryable' || error.code === 'fenced' || lostLease;",
+    test: { file: 'atomic-sink.test.ts', title: 'fences the first one, which stops for good, and nothing is stored twice' },
+  },
+  {
+    name: 'reads on when the budget is used up',
+    file: 'budget.ts',
+    find: 'return this.bytes >= this.maxBytes || this.messages >= this.maxMessages;',
+    replace: 'return this.bytes >= this.maxBytes * 100 || this.messages >= this.maxMessages * 100;',
+    test: {
+      file: 'budget.test.ts',
+      title: 'stops reading when the messages are used up, and overshoots by no more than one batch for each partition',
+    },
+  },
+  {
+    name: 'forgets what it must write again after a failed flush',
+    file: 'sink-writer.ts',
+    find: '      if (lease.retained) this.#retained.push(piece);\n',
+    replace: '',
+    test: { file: 'flush.test.ts', title: 'writes again from memory what no source can deliver again' },
+  },
+  {
+    name: 'retries a full disk for ever',
+    file: 'part-error.ts',
+    find: "return error.code === 'not_connected' ||",
+    replace: "return error.outcome === 'retryable' ||",
+    test: { file: 'flush.test.ts', title: 'ten times in vain, and then it is fatal' },
+  },
+];
