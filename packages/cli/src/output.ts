@@ -60,7 +60,7 @@ function outputWith(streams: Streams, secrets: Set<string>, settings: OutputSett
 }
 
 /** A value as JSON without secrets. What JSON has no word for is written as text. */
-export function toJson(value: unknown, redact: (text: string) => string): string {
+function toJson(value: unknown, redact: (text: string) => string): string {
   return JSON.stringify(value, (_key, item: unknown) => {
     if (typeof item === 'string') return redact(item);
     return typeof item === 'bigint' ? String(item) : item;

@@ -27,7 +27,7 @@ export function badInput(message: string, place?: Place, cause?: unknown): BadIn
 }
 
 /** `pipeline.yaml:4:12: source.config.port: expected number, received string`. */
-export function problemText(problem: Problem): string {
+function problemText(problem: Problem): string {
   const place = problem.place === undefined ? [] : [placeText(problem.place)];
   const path = problem.path === undefined || problem.path.length === 0 ? [] : [problem.path.join('.')];
   return [...place, ...path, problem.message].join(': ');

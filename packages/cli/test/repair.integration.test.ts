@@ -101,7 +101,10 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
     expect(letters[0]?.reason).toContain('bad one');
     const shown = await sluice(folder, ['dead-letters', 'show', 'p.yaml', '--id', letters[0]?.id ?? '']);
     expect(JSON.parse(shown.stdout)).toMatchObject({ message: { payload: { text: '{"a":2,"bad":true}' } } });
-    expect((await sluice(folder, ['dead-letters', 'show', 'p.yaml', '--id', 'none'])).code).toBe(2);
+    expect(await sluice(folder, ['dead-letters', 'show', 'p.yaml', '--id', 'none'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^there is no dead letter with --id none/),
+    });
 
     await writeFile(join(folder, 't.js'), 'export const transform = (message) => message;');
     const replayed = await sluice(folder, ['dead-letters', 'replay', 'p.yaml']);

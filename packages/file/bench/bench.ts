@@ -8,10 +8,6 @@ import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { memoryCheckpoints, pipeline } from '@sluice/core';
-import { defineConnector, z } from '@sluice/core/driver';
-import { file } from '@sluice/file';
-import { rawLoop } from './raw-loop.ts';
 
 type Subject = 'raw' | 'pipeline';
 type Task = 'to file' | 'to null';
@@ -28,54 +24,14 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     messages: { type: 'string', default: '2000000' },
     repeat: { type: 'string', default: '5' },
-    subject: { type: 'string' },
-    task: { type: 'string' },
-    folder: { type: 'string' },
   },
 });
-
-const drop = defineConnector({
-  name: 'null',
-  title: 'Null',
-  contract: 1,
-  sink: {
-    config: z.strictObject({}),
-    capabilities: () => ({
-      atomic: false,
-      idempotent: false,
-      overlap: 'none',
-      payload: 'bytes',
-      changes: false,
-      preferred: { maxMessages: 5000, maxBytes: 1024 * 1024, maxInFlight: 1 },
-    }),
-    open: () => Promise.resolve({ write: () => Promise.resolve(), close: () => Promise.resolve() }),
-  },
-});
-
-/** Runs one task in this process and reports it. */
-async function runTask(subject: string, task: string, folder: string): Promise<void> {
-  const input = join(folder, 'in.ndjson');
-  const output = task === 'to file' ? join(folder, 'out.ndjson') : undefined;
-  const started = performance.now();
-  const cpu = process.cpuUsage();
-  const messages = subject === 'raw' ? await rawLoop(input, output) : await runPipeline(input, output);
-  const { user, system } = process.cpuUsage(cpu);
-  process.stdout.write(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
-}
-
-async function runPipeline(input: string, output: string | undefined): Promise<number> {
-  const { written } = await pipeline({
-    name: 'bench',
-    source: file.source({ path: input }),
-    sink: output === undefined ? drop.sink({}) : file.sink({ path: output }),
-    checkpoints: memoryCheckpoints(),
-  }).run();
-  return written;
-}
 
 async function measure(subject: Subject, task: Task, folder: string): Promise<Measured> {
-  for (const name of ['out.ndjson', 'out.ndjson.checkpoint', 'out.ndjson.lock']) await rm(join(folder, name), { force: true });
-  const args = [import.meta.filename, '--subject', subject, '--task', task, '--folder', folder];
+  for (const name of ['out.ndjson', 'out.ndjson.checkpoint', 'out.ndjson.lock'])
+    await rm(join(folder, name), { force: true });
+  const script = join(import.meta.dirname, subject === 'raw' ? 'raw-loop.ts' : 'pipeline-run.ts');
+  const args = [script, join(folder, 'in.ndjson'), ...(task === 'to file' ? [join(folder, 'out.ndjson')] : [])];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let peakMiB = 0;
   const timer = setInterval(() => {
@@ -88,7 +44,11 @@ async function measure(subject: Subject, task: Task, folder: string): Promise<Me
   const [code] = (await once(child, 'close')) as [number | null];
   clearInterval(timer);
   if (code !== 0) throw new Error(`${subject} ${task} ended with code ${code}`);
-  const { messages, ms, cpuMicroseconds } = JSON.parse(output) as { messages: number; ms: number; cpuMicroseconds: number };
+  const { messages, ms, cpuMicroseconds } = JSON.parse(output) as {
+    messages: number;
+    ms: number;
+    cpuMicroseconds: number;
+  };
   return { messagesPerSecond: (messages / ms) * 1000, cpuMicroseconds, peakMiB };
 }
 
@@ -140,7 +100,8 @@ async function compare(): Promise<boolean> {
       }
       results.push(resultOf(task, medians(runs.raw), medians(runs.pipeline)));
     }
-    if (values.json) console.log(JSON.stringify({ benchmark: 'file', messages: Number(values.messages), results }, undefined, 2));
+    if (values.json)
+      console.log(JSON.stringify({ benchmark: 'file', messages: Number(values.messages), results }, undefined, 2));
     else console.table(Object.fromEntries(results.map(({ task, ...rest }) => [`file ${String(task)}`, rest])));
     return results.every(({ met }) => met);
   } finally {
@@ -169,8 +130,9 @@ function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-if (values.subject !== undefined) await runTask(values.subject, values.task ?? '', values.folder ?? '');
-else if (!(await compare())) {
-  console.error('The target is a ratio of 0.95 or at most 0.1 us of CPU added per message, and at most 96 MiB more memory.');
+if (!(await compare())) {
+  console.error(
+    'The target is a ratio of 0.95 or at most 0.1 us of CPU added per message, and at most 96 MiB more memory.',
+  );
   process.exitCode = 1;
 }

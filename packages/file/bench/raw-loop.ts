@@ -1,3 +1,4 @@
+// The loop that one would write by hand, over the same calls of Node: reads lines and, given an output, appends them to it.
 import { open } from 'node:fs/promises';
 import { noHeaders } from '@sluice/core/driver';
 
@@ -13,8 +14,7 @@ const chunkBytes = 256 * 1024;
 const flushIntervalMs = 1000;
 const newline = 0x0a;
 
-/** The loop that one would write by hand, over the same calls of Node: reads lines and, given an output, appends them to it. */
-export async function rawLoop(input: string, output?: string): Promise<number> {
+async function rawLoop(input: string, output?: string): Promise<number> {
   const source = await open(input);
   const sink = output === undefined ? undefined : await open(output, 'w');
   let flushedAt = performance.now();
@@ -26,7 +26,8 @@ export async function rawLoop(input: string, output?: string): Promise<number> {
     const { bytesRead } = await source.read(buffer, 0, chunkBytes, position);
     if (bytesRead === 0) break;
     position += bytesRead;
-    const chunk = rest.length === 0 ? buffer.subarray(0, bytesRead) : Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+    const chunk =
+      rest.length === 0 ? buffer.subarray(0, bytesRead) : Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
     const { lines, end } = linesOf(chunk);
     rest = chunk.subarray(end);
     messages += lines.length;
@@ -59,3 +60,10 @@ function joined(lines: readonly Line[]): Buffer {
   for (const { payload } of lines) parts.push(payload, ending);
   return Buffer.concat(parts);
 }
+
+const [input = '', output] = process.argv.slice(2);
+const started = performance.now();
+const cpu = process.cpuUsage();
+const messages = await rawLoop(input, output);
+const { user, system } = process.cpuUsage(cpu);
+console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));

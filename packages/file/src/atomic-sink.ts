@@ -108,7 +108,10 @@ export class AtomicSink implements SinkDriver {
   async #claimed(): Promise<{ readonly output: OutputFile; readonly checkpoint: OutputCheckpoint }> {
     const checkpoint = this.#checkpoint ?? (this.#lock === undefined ? await this.#takeOver() : undefined);
     if (checkpoint !== undefined && this.#output !== undefined) return { output: this.#output, checkpoint };
-    throw new ConnectorError('conflict', `whether the last flush of "${this.#path}" happened is not known before it is claimed again`);
+    throw new ConnectorError(
+      'conflict',
+      `whether the last flush of "${this.#path}" happened is not known before it is claimed again`,
+    );
   }
 
   /** Makes the output what the checkpoint says, and raises the fence. */
@@ -143,17 +146,24 @@ export class AtomicSink implements SinkDriver {
     const stats = await statFile(this.#path);
     if (stats !== undefined && !stats.isFile() && !stats.isDirectory()) {
       const advice = 'Set atomic to false to write to it, or path to "-" for standard output.';
-      throw new ConnectorError('unsupported', `"${this.#path}" is a pipe, socket or device, and what was written there cannot be cut off. ${advice}`);
+      throw new ConnectorError(
+        'unsupported',
+        `"${this.#path}" is a pipe, socket or device, and what was written there cannot be cut off. ${advice}`,
+      );
     }
     if (stored !== undefined) this.#refuseShorter(Number(stats?.size ?? 0), stored.length);
     this.#output = await this.#open();
     if (stored !== undefined) await this.#output.cutTo(stored.length);
-    else if (await this.#output.endLine()) this.#context.notice(`"${this.#path}" ended inside a line; a newline was added before appending`);
+    else if (await this.#output.endLine())
+      this.#context.notice(`"${this.#path}" ended inside a line; a newline was added before appending`);
     await this.#output.flush();
     return this.#output;
   }
 
-  async #rotate(output: OutputFile, rest: Pick<OutputCheckpoint, 'fence' | 'pipeline' | 'positions'>): Promise<OutputCheckpoint> {
+  async #rotate(
+    output: OutputFile,
+    rest: Pick<OutputCheckpoint, 'fence' | 'pipeline' | 'positions'>,
+  ): Promise<OutputCheckpoint> {
     const rotated = { name: await nextRotatedName(this.#path), length: output.length, inode: output.inode };
     const checkpoint = await this.#record({ ...rest, length: 0, begunAt: 0, rotated });
     await output.moveTo(join(dirname(this.#path), rotated.name));
@@ -176,12 +186,18 @@ export class AtomicSink implements SinkDriver {
   async #refuseOthers(output: OutputFile, checkpoint: OutputCheckpoint): Promise<void> {
     const found = await readCheckpoint(this.#checkpointPath);
     if (found?.fence !== checkpoint.fence) {
-      throw new ConnectorError('fenced', `another instance has taken "${this.#path}" over, or "${this.#checkpointPath}" was replaced. Run one instance only.`);
+      throw new ConnectorError(
+        'fenced',
+        `another instance has taken "${this.#path}" over, or "${this.#checkpointPath}" was replaced. Run one instance only.`,
+      );
     }
     const state = await output.isUntouched();
     if (state === 'untouched') return;
     const what = state === 'replaced' ? 'was moved, deleted or replaced' : 'was changed by another program';
-    throw new ConnectorError('fenced', `"${this.#path}" ${what} while it was written. Stop that program; for rotation set rotate.`);
+    throw new ConnectorError(
+      'fenced',
+      `"${this.#path}" ${what} while it was written. Stop that program; for rotation set rotate.`,
+    );
   }
 
   #refuseShorter(found: number, recorded: number): void {

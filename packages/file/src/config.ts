@@ -74,17 +74,35 @@ export type FileSinkConfig = Omit<Given<FileSinkSettings, 'path'>, 'framing'> & 
   readonly framing?: FramingConfigInput | undefined;
 };
 
-const path = z.string().min(1).refine((text) => !text.includes('\0'), 'must not hold a zero byte');
+const path = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\0'), 'must not hold a zero byte');
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Schema of the source's config. */
 export const sourceConfig: z.ZodType<FileSourceSettings, FileSourceConfig> = z
   .strictObject({
-    path: path.describe('One file, a pattern such as `logs/*.ndjson`, or `-` for standard input. `.gz` and `.zst` are decompressed.'),
+    path: path.describe(
+      'One file, a pattern such as `logs/*.ndjson`, or `-` for standard input. `.gz` and `.zst` are decompressed.',
+    ),
     framing: FramingConfig.default('lines').describe('How bytes become messages.'),
-    follow: z.boolean().default(false).describe('Whether to keep reading files that grow, and to look for new ones of a pattern.'),
-    pollIntervalMs: z.int().min(1).max(dayMs).default(250).describe('How often a followed file that had nothing new is looked at.'),
-    scanIntervalMs: z.int().min(1).max(dayMs).default(1000).describe('How often a followed pattern is looked up again.'),
+    follow: z
+      .boolean()
+      .default(false)
+      .describe('Whether to keep reading files that grow, and to look for new ones of a pattern.'),
+    pollIntervalMs: z
+      .int()
+      .min(1)
+      .max(dayMs)
+      .default(250)
+      .describe('How often a followed file that had nothing new is looked at.'),
+    scanIntervalMs: z
+      .int()
+      .min(1)
+      .max(dayMs)
+      .default(1000)
+      .describe('How often a followed pattern is looked up again.'),
     rotateWaitMs: z
       .int()
       .min(0)
@@ -111,11 +129,15 @@ export const sinkConfig: z.ZodType<FileSinkSettings, FileSinkConfig> = z
       .refine((text) => !/[/\\]$/.test(text), 'must name a file, not a folder')
       .refine((text) => !/\{.*\}/.test(text), 'must be a fixed path without {...}: templates are not supported')
       .describe('The file to append to, or `-` for standard output. With `.gz` or `.zst` at the end it is compressed.'),
-    framing: SinkFramingConfig.default('lines').describe('How messages become bytes; csv with its columns. `whole` is refused.'),
+    framing: SinkFramingConfig.default('lines').describe(
+      'How messages become bytes; csv with its columns. `whole` is refused.',
+    ),
     atomic: z
       .boolean()
       .optional()
-      .describe('Whether positions are kept beside the output, in `<path>.checkpoint`. Left out: true, and false for `-`.'),
+      .describe(
+        'Whether positions are kept beside the output, in `<path>.checkpoint`. Left out: true, and false for `-`.',
+      ),
     rotate: z
       .strictObject({
         maxBytes: z.int().min(1).optional().describe('Rotates once the file holds so many bytes on the disk.'),
@@ -126,9 +148,13 @@ export const sinkConfig: z.ZodType<FileSinkSettings, FileSinkConfig> = z
       .describe('When to rename the file to `<name>.<number>.<extensions>` and begin a new one. Left out: never.'),
   })
   .superRefine((config, context) => {
-    const refuse = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message });
+    const refuse = (field: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [field], message });
     if (createFraming(config.framing).name === 'whole') {
-      refuse('framing', 'must not be "whole": nothing could tell the messages of the file apart; use "lines" or "length-prefixed"');
+      refuse(
+        'framing',
+        'must not be "whole": nothing could tell the messages of the file apart; use "lines" or "length-prefixed"',
+      );
     }
     if (config.path !== '-') return;
     if (config.atomic === true) refuse('atomic', 'does not apply to standard output, which keeps nothing');
@@ -137,7 +163,8 @@ export const sinkConfig: z.ZodType<FileSinkSettings, FileSinkConfig> = z
 
 function whyNotFollowed(config: FileSourceSettings): string | undefined {
   if (config.path === '-') return 'does not apply to standard input, which is read until it ends';
-  if (createFraming(config.framing).name === 'whole') return 'does not go with framing "whole": a growing file is never whole';
+  if (createFraming(config.framing).name === 'whole')
+    return 'does not go with framing "whole": a growing file is never whole';
   const compressed = !isPattern(config.path) && compressionOf(config.path) !== undefined;
   return compressed ? 'does not apply to compressed files, which do not grow line by line' : undefined;
 }

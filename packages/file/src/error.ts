@@ -10,10 +10,17 @@ type Row = readonly [code: ErrorCode, explain: (file: string) => string];
 
 const damaged: Row = [
   'unsupported',
-  (file) => `${file} is damaged, or not in the format that its extension says. Check it with "gzip -t" or "zstd -t", or rename it.`,
+  (file) =>
+    `${file} is damaged, or not in the format that its extension says. Check it with "gzip -t" or "zstd -t", or rename it.`,
 ];
-const noPermission: Row = ['permission_denied', (file) => `access to ${file} is denied. Give this user the right to read or write it.`];
-const wrongKind: Row = ['config_invalid', (file) => `${file} has a folder where a file is needed, or the other way round. Correct the path.`];
+const noPermission: Row = [
+  'permission_denied',
+  (file) => `access to ${file} is denied. Give this user the right to read or write it.`,
+];
+const wrongKind: Row = [
+  'config_invalid',
+  (file) => `${file} has a folder where a file is needed, or the other way round. Correct the path.`,
+];
 const noDescriptors: Row = [
   'resource_exhausted',
   (file) => `${file} cannot be opened: too many open files. Raise the limit of this process (ulimit -n).`,
@@ -25,7 +32,10 @@ const table: Readonly<Record<string, Row>> = {
   EACCES: noPermission,
   EPERM: noPermission,
   ERR_ACCESS_DENIED: noPermission,
-  EROFS: ['permission_denied', (file) => `${file} lies on a read-only file system. Choose another path, or mount it for writing.`],
+  EROFS: [
+    'permission_denied',
+    (file) => `${file} lies on a read-only file system. Choose another path, or mount it for writing.`,
+  ],
   EISDIR: wrongKind,
   ENOTDIR: wrongKind,
   EEXIST: wrongKind,
@@ -33,7 +43,10 @@ const table: Readonly<Record<string, Row>> = {
   ELOOP: ['config_invalid', (file) => `${file} leads through symbolic links in a circle. Correct the links.`],
   ENOSPC: ['resource_exhausted', (file) => `the disk of ${file} is full. Free some space on it.`],
   EDQUOT: ['resource_exhausted', (file) => `the disk quota of ${file} is used up. Raise it, or free some space.`],
-  EFBIG: ['resource_exhausted', (file) => `${file} has reached the largest size that is allowed. Raise it (ulimit -f), or set rotate.`],
+  EFBIG: [
+    'resource_exhausted',
+    (file) => `${file} has reached the largest size that is allowed. Raise it (ulimit -f), or set rotate.`,
+  ],
   EMFILE: noDescriptors,
   ENFILE: noDescriptors,
   EPIPE: ['closed', (file) => `the reader of ${file} went away. Keep it running until the pipeline has ended.`],
@@ -60,7 +73,7 @@ export function hasCode(error: unknown, code: string): boolean {
 }
 
 /** The error, naming a path, as the errors of calls on an open file do not by themselves. */
-export function named(error: unknown, path: string): unknown {
+export function named<T>(error: T, path: string): T {
   if (isSystemFailure(error) && !isConnectorError(error) && error.path === undefined) Object.assign(error, { path });
   return error;
 }

@@ -35,7 +35,9 @@ export function followedFiles({ pattern, scanIntervalMs, claims, notice }: Follo
     if (owner === undefined || owner === path) return false;
     if (!told.has(owner)) {
       told.add(owner);
-      notice(`"${path}" was "${owner}" before and is not read twice now, but would be after a restart: narrow the pattern "${pattern}"`);
+      notice(
+        `"${path}" was "${owner}" before and is not read twice now, but would be after a restart: narrow the pattern "${pattern}"`,
+      );
     }
     return true;
   };

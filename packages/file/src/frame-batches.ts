@@ -61,7 +61,12 @@ function batchOf(messages: readonly Message[], { ends, from, bytes, failures, or
   };
 }
 
-function whereToCut(ends: readonly number[], from: number, start: number, { maxMessages, maxBytes }: BatchOrigin): number {
+function whereToCut(
+  ends: readonly number[],
+  from: number,
+  start: number,
+  { maxMessages, maxBytes }: BatchOrigin,
+): number {
   let to = Math.min(from + maxMessages, ends.length);
   if ((ends[to - 1] ?? start) - start <= maxBytes) return to;
   to = from + 1; // one larger message passes alone
@@ -77,5 +82,7 @@ function messagesOf({ payloads }: Frames, from: number, to: number, topic: strin
 
 function failuresOf({ failures }: Frames, from: number, to: number): readonly BatchFailure[] {
   if (failures.length === 0) return failures;
-  return failures.filter(({ index }) => index >= from && index < to).map(({ index, error }) => ({ index: index - from, error }));
+  return failures
+    .filter(({ index }) => index >= from && index < to)
+    .map(({ index, error }) => ({ index: index - from, error }));
 }

@@ -1,2 +1,8 @@
-export type { FileSinkConfig, FileSinkSettings, FileSourceConfig, FileSourceSettings, RotateSettings } from './config.js';
+export type {
+  FileSinkConfig,
+  FileSinkSettings,
+  FileSourceConfig,
+  FileSourceSettings,
+  RotateSettings,
+} from './config.js';
 export { file } from './connector.js';

@@ -45,14 +45,23 @@ export function fileKey({ dev, ino, birthtimeNs }: BigIntStats): string {
 /** @throws {ConnectorError} unless it is a regular file */
 export function refuseOtherKinds(path: string, stats: BigIntStats): void {
   if (stats.isDirectory()) {
-    throw new ConnectorError('config_invalid', `"${path}" is a folder. Name a file, or a pattern such as "${path.replace(/\/+$/, '')}/*".`);
+    throw new ConnectorError(
+      'config_invalid',
+      `"${path}" is a folder. Name a file, or a pattern such as "${path.replace(/\/+$/, '')}/*".`,
+    );
   }
   if (!stats.isFile()) {
-    throw new ConnectorError('unsupported', `"${path}" is a pipe, socket or device. Send it to standard input, and set path to "-".`);
+    throw new ConnectorError(
+      'unsupported',
+      `"${path}" is a pipe, socket or device. Send it to standard input, and set path to "-".`,
+    );
   }
 }
 
 /** The error of a file that is not there. */
 export function missing(path: string): ConnectorError {
-  return new ConnectorError('not_found', `"${path}" does not exist. Create it, correct the path, or set follow to wait for it.`);
+  return new ConnectorError(
+    'not_found',
+    `"${path}" does not exist. Create it, correct the path, or set follow to wait for it.`,
+  );
 }

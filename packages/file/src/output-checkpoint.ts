@@ -73,5 +73,7 @@ function parse(text: string): { readonly version: number; readonly checkpoint: O
 }
 
 function checksumOf(text: string | undefined): string {
-  return `sha256:${createHash('sha256').update(text ?? '').digest('hex')}`;
+  return `sha256:${createHash('sha256')
+    .update(text ?? '')
+    .digest('hex')}`;
 }

@@ -73,7 +73,11 @@ function readFile(run: SourceRun, path: string, reading: Reading): AsyncGenerato
   return compression === undefined ? readPlain(run, path, reading) : readCompressed(reading, compression);
 }
 
-async function nextPlace(run: SourceRun, path: string, { mtimeNs, birthtimeNs }: BigIntStats): Promise<Place | undefined> {
+async function nextPlace(
+  run: SourceRun,
+  path: string,
+  { mtimeNs, birthtimeNs }: BigIntStats,
+): Promise<Place | undefined> {
   const isTaken = (stats: BigIntStats): boolean => run.claims.ownerOf(stats) !== undefined;
   const file = await openSuccessor(path, { mtimeNs, birthtimeNs, isTaken });
   return file && startOf(file);

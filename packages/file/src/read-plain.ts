@@ -39,7 +39,9 @@ export async function* readPlain(run: SourceRun, path: string, reading: Reading)
     const change = await awaitChange({ path, handle, offset, identity: cutter.identity }, run.follow, signal);
     if (change === 'finished') break;
     if (change === 'truncated') {
-      run.notice(`"${path}" was truncated after byte ${offset} was read; reading it from its start. What was written in between is not known`);
+      run.notice(
+        `"${path}" was truncated after byte ${offset} was read; reading it from its start. What was written in between is not known`,
+      );
       offset = 0;
       size = 0;
       cutter.restart(await identify(handle, stats.ino, 0));

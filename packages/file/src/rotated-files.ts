@@ -58,7 +58,9 @@ export async function openSuccessor(path: string, after: Predecessor): Promise<O
 async function rotatedAfter(path: string, after: Predecessor): Promise<readonly Entry[]> {
   const rotated = await filesBeside(path, (name) => isRotatedName(basename(path), name));
   return rotated
-    .filter(({ stats }) => stats.mtimeNs >= after.mtimeNs && stats.birthtimeNs >= after.birthtimeNs && !after.isTaken(stats))
+    .filter(
+      ({ stats }) => stats.mtimeNs >= after.mtimeNs && stats.birthtimeNs >= after.birthtimeNs && !after.isTaken(stats),
+    )
     .sort((a, b) => (a.stats.mtimeNs < b.stats.mtimeNs ? -1 : 1));
 }
 

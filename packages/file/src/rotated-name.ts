@@ -20,7 +20,9 @@ export function rotationNumber(name: string, other: string): number | undefined 
  */
 export function isRotatedName(name: string, other: string): boolean {
   const [stem, extensions] = splitName(name);
-  return [between(other, name, ''), between(other, stem, extensions)].some((part) => part !== undefined && mark.test(part));
+  return [between(other, name, ''), between(other, stem, extensions)].some(
+    (part) => part !== undefined && mark.test(part),
+  );
 }
 
 /** `data.ndjson.gz` has the extensions `.ndjson.gz`, `my.app.log` has `.log`. */

@@ -30,7 +30,11 @@ export async function discoverOutput({ path }: FileSinkSettings): Promise<readon
   if (path === '-') return [{ name: '-', details: { kind: 'standard output' } }];
   const stats = await statFile(path);
   if (stats === undefined) return [];
-  const details = { bytes: Number(stats.size), modified: stats.mtime.toISOString(), compression: compressionOf(path) ?? 'none' };
+  const details = {
+    bytes: Number(stats.size),
+    modified: stats.mtime.toISOString(),
+    compression: compressionOf(path) ?? 'none',
+  };
   return [{ name: path, details }];
 }
 

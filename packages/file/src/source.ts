@@ -1,4 +1,11 @@
-import { createFraming, ConnectorError, type Discovered, type DriverContext, type SourceBatch, type SourceDriver } from '@sluice/core/driver';
+import {
+  ConnectorError,
+  createFraming,
+  type Discovered,
+  type DriverContext,
+  type SourceBatch,
+  type SourceDriver,
+} from '@sluice/core/driver';
 import { compressionOf } from './compression.js';
 import type { FileSourceSettings } from './config.js';
 import { fileClaims } from './file-claims.js';
@@ -37,7 +44,10 @@ export async function checkFileSource(config: FileSourceSettings): Promise<void>
   if (path === '-') return;
   const paths = isPattern(path) ? await matchingFiles(path) : [literalPath(path)];
   if (paths.length === 0 && !follow) {
-    throw new ConnectorError('not_found', `no file matches "${path}". Correct the pattern, or set follow to wait for files.`);
+    throw new ConnectorError(
+      'not_found',
+      `no file matches "${path}". Correct the pattern, or set follow to wait for files.`,
+    );
   }
   for (const each of paths) {
     const file = await openFile(each);
@@ -53,7 +63,11 @@ export async function discoverFiles({ path }: FileSourceSettings): Promise<reado
   for (const name of isPattern(path) ? await matchingFiles(path) : [literalPath(path)]) {
     const stats = await statFile(name);
     if (stats === undefined) continue;
-    const details = { bytes: Number(stats.size), modified: stats.mtime.toISOString(), compression: compressionOf(name) ?? 'none' };
+    const details = {
+      bytes: Number(stats.size),
+      modified: stats.mtime.toISOString(),
+      compression: compressionOf(name) ?? 'none',
+    };
     found.push({ name, details });
   }
   return found;

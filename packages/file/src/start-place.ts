@@ -26,7 +26,11 @@ export async function startOf(file: OpenFile): Promise<Place> {
  *
  * @throws {ConnectorError} `position_lost` when the file of the position is gone, or is no longer what it was
  */
-export async function findPlace(path: string, position: Position | undefined, start: ReadOptions['start']): Promise<Place | undefined> {
+export async function findPlace(
+  path: string,
+  position: Position | undefined,
+  start: ReadOptions['start'],
+): Promise<Place | undefined> {
   if (position !== undefined) return placeOf(path, parsePosition(path, position));
   const file = await openFile(path);
   if (file === undefined) return undefined;
@@ -42,7 +46,11 @@ async function placeOf(path: string, position: FilePosition): Promise<Place | un
   const moved = await findMoved(path, position.file);
   if (moved !== undefined) return resume(moved, position);
   if (position.finishedNs !== undefined) {
-    const next = await openSuccessor(path, { mtimeNs: BigInt(position.finishedNs), birthtimeNs: 0n, isTaken: () => false });
+    const next = await openSuccessor(path, {
+      mtimeNs: BigInt(position.finishedNs),
+      birthtimeNs: 0n,
+      isTaken: () => false,
+    });
     return next && startOf(next);
   }
   const what =

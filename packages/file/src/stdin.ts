@@ -23,7 +23,10 @@ export function openStdin(stream: Readable, framing: Framing): SourceDriver {
       while (!signal.aborted) {
         const chunk = await nextChunk(stream, signal);
         if (chunk !== undefined) yield* batches(unframer.push(chunk), options);
-        else if (stream.readableEnded) return yield* batches(unframer.end(), options);
+        else if (stream.readableEnded) {
+          yield* batches(unframer.end(), options);
+          return;
+        }
       }
     },
     close: async () => {

@@ -1,6 +1,8 @@
 import { pipeline, Readable } from 'node:stream';
 import { createZstdDecompress } from 'node:zlib';
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /** What {@link walkFrames} wants next: bytes to look at, bytes to go over, or to be told that a frame ends here. */
 type Wish = { readonly look: number } | { readonly skip: number } | 'end';
 
@@ -15,33 +17,54 @@ export function decompressZstd(input: Readable, chunkBytes: number): AsyncIterab
 
 /** The same bytes in chunks of which none holds parts of two frames. */
 async function* cutAtFrames(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const walker = walkFrames();
-  let wish = next(walker);
-  let atEnd = true;
-  let looked = Buffer.alloc(0);
+  const scanner = new FrameScanner();
   for await (const chunk of input) {
     let from = 0;
-    let offset = 0;
-    while (offset < chunk.length) {
-      const bytes = chunk.subarray(offset, offset + (wish === 'end' ? 0 : 'skip' in wish ? wish.skip : wish.look - looked.length));
-      offset += bytes.length;
-      atEnd = false;
-      if (wish !== 'end' && 'skip' in wish) wish = bytes.length < wish.skip ? { skip: wish.skip - bytes.length } : next(walker);
-      else if (wish !== 'end') {
-        looked = Buffer.concat([looked, bytes]);
-        if (looked.length < wish.look) continue;
-        wish = next(walker, looked);
-        looked = Buffer.alloc(0);
-      }
-      if (wish !== 'end') continue;
-      yield chunk.subarray(from, offset);
-      from = offset;
-      atEnd = true;
-      wish = next(walker);
+    for (const end of scanner.ends(chunk)) {
+      yield chunk.subarray(from, end);
+      from = end;
     }
     if (from < chunk.length) yield chunk.subarray(from);
   }
-  if (!atEnd) throw failure('Z_BUF_ERROR', 'unexpected end of file');
+  if (scanner.isInside) throw failure('Z_BUF_ERROR', 'unexpected end of file');
+}
+
+/** Finds where frames end. */
+class FrameScanner {
+  /** Whether the bytes so far end inside a frame. */
+  isInside = false;
+  readonly #walker = walkFrames();
+  #wish = next(this.#walker);
+  #looked = nothing;
+
+  /** The offsets in the chunk at which frames end. */
+  *ends(chunk: Uint8Array): Generator<number> {
+    for (let at = 0; at < chunk.length; ) {
+      at += this.#take(chunk.subarray(at));
+      this.isInside = this.#wish !== 'end';
+      if (this.isInside) continue;
+      yield at;
+      this.#wish = next(this.#walker);
+    }
+  }
+
+  /** Uses bytes for what is wished for, and says how many. */
+  #take(bytes: Uint8Array): number {
+    const wish = this.#wish;
+    if (wish === 'end') return 0;
+    if ('skip' in wish) {
+      const skipped = Math.min(wish.skip, bytes.length);
+      this.#wish = skipped < wish.skip ? { skip: wish.skip - skipped } : next(this.#walker);
+      return skipped;
+    }
+    const part = bytes.subarray(0, wish.look - this.#looked.length);
+    this.#looked = Buffer.concat([this.#looked, part]);
+    if (this.#looked.length === wish.look) {
+      this.#wish = next(this.#walker, this.#looked);
+      this.#looked = nothing;
+    }
+    return part.length;
+  }
 }
 
 /** Follows the frames of a file by their headers: https://www.rfc-editor.org/rfc/rfc8878#section-3.1 */
@@ -79,7 +102,7 @@ function headerBytes(descriptor: number): number {
   return (isSingleSegment ? 0 : 1) + dictionaryBytes + contentSizeBytes;
 }
 
-function next(walker: Generator<Wish, never, Buffer>, looked: Buffer = Buffer.alloc(0)): Wish {
+function next(walker: Generator<Wish, never, Buffer>, looked: Buffer = nothing): Wish {
   // It never returns, so there always is a wish.
   return walker.next(looked).value;
 }

@@ -5,7 +5,15 @@ import { type BatchOrigin, batchesOf } from '../src/frame-batches.js';
 import { plain } from './harness.js';
 
 function origin(limits: Partial<BatchOrigin> = {}): BatchOrigin {
-  return { topic: 'a.log', start: 0, maxMessages: 100, maxBytes: 1000, positionAt: (end) => end, lagAt: (end) => 100 - end, ...limits };
+  return {
+    topic: 'a.log',
+    start: 0,
+    maxMessages: 100,
+    maxBytes: 1000,
+    positionAt: (end) => end,
+    lagAt: (end) => 100 - end,
+    ...limits,
+  };
 }
 
 describe('batches of frames', () => {
@@ -30,7 +38,9 @@ describe('batches of frames', () => {
         fc.integer({ min: 1, max: 60 }),
         (lengths, maxMessages, maxBytes) => {
           const lines = lengths.map((length, index) => String(index % 10).repeat(length));
-          const frames = createFraming('lines').unframe().push(Buffer.from(lines.map((line) => `${line}\n`).join('')));
+          const frames = createFraming('lines')
+            .unframe()
+            .push(Buffer.from(lines.map((line) => `${line}\n`).join('')));
           const batches = [...batchesOf(frames, origin({ maxMessages, maxBytes }))];
           expect(batches.flatMap(({ messages }) => messages.map(({ payload }) => plain(payload)))).toEqual(lines);
           let end = 0;

@@ -12,7 +12,7 @@ import {
   type SourceDriver,
   type Value,
 } from '@sluice/core/driver';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { type FileSinkConfig, type FileSourceConfig, sinkConfig, sourceConfig } from '../src/config.js';
 import { openFileSink } from '../src/sink.js';
 import { openFileSource } from '../src/source.js';
@@ -40,15 +40,24 @@ export function testContext(pipeline = 'test'): TestContext {
   };
 }
 
+/** For what has to happen in other processes, or after some time. */
+export const patience = { timeout: 20_000, interval: 5 };
+
 export const never: AbortSignal = new AbortController().signal;
 
-export async function openSource(config: FileSourceConfig, context: DriverContext = testContext()): Promise<SourceDriver> {
+export async function openSource(
+  config: FileSourceConfig,
+  context: DriverContext = testContext(),
+): Promise<SourceDriver> {
   const driver = await openFileSource(sourceConfig.parse(config), context);
   onTestFinished(() => driver.close());
   return driver;
 }
 
-export async function openSink(config: FileSinkConfig, context: DriverContext = testContext()): ReturnType<typeof openFileSink> {
+export async function openSink(
+  config: FileSinkConfig,
+  context: DriverContext = testContext(),
+): ReturnType<typeof openFileSink> {
   const driver = await openFileSink(sinkConfig.parse(config), context);
   onTestFinished(() => driver.close());
   return driver;
@@ -95,7 +104,12 @@ export class Reader {
     return this.batches.at(-1)?.position;
   }
 
-  async #read(driver: SourceDriver, partition: string, position?: Position, start?: 'earliest' | 'latest'): Promise<void> {
+  async #read(
+    driver: SourceDriver,
+    partition: string,
+    position?: Position,
+    start?: 'earliest' | 'latest',
+  ): Promise<void> {
     const options = { maxMessages: 1000, maxBytes: 1024 * 1024, signal: this.#abort.signal, ...(start && { start }) };
     try {
       for await (const batch of driver.read(partition, position, options)) {
@@ -108,9 +122,8 @@ export class Reader {
     this.ended = true;
   }
 
-  async has(...expected: string[]): Promise<void> {
-    await expect.poll(() => this.failure ?? this.received, { timeout: 10_000, interval: 5 }).toEqual(expected);
-  }
+  /** What came so far, or why nothing comes any more. */
+  readonly seen = (): unknown => this.failure ?? this.received;
 
   async stop(): Promise<void> {
     this.#abort.abort();
@@ -134,4 +147,3 @@ export function checkpointAt(position: Position, partition = 'source:'): Checkpo
 export function textOf(path: string): Promise<string> {
   return readFile(path, 'utf8');
 }
-

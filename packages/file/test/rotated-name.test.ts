@@ -11,17 +11,39 @@ describe('names of rotated files', () => {
   });
 
   test('give their number back, and no other name has one', () => {
-    for (const name of ['orders.ndjson', 'orders.ndjson.gz', 'syslog']) expect(rotationNumber(name, rotatedName(name, 41))).toBe(41);
-    for (const other of ['orders.ndjson', 'orders.checkpoint.ndjson', 'orders.1.ndjson', 'orders.000001.ndjson.tmp', 'other.000001.ndjson']) {
+    for (const name of ['orders.ndjson', 'orders.ndjson.gz', 'syslog'])
+      expect(rotationNumber(name, rotatedName(name, 41))).toBe(41);
+    for (const other of [
+      'orders.ndjson',
+      'orders.checkpoint.ndjson',
+      'orders.1.ndjson',
+      'orders.000001.ndjson.tmp',
+      'other.000001.ndjson',
+    ]) {
       expect(rotationNumber('orders.ndjson', other), other).toBeUndefined();
     }
   });
 
   test('are known by a number or date', () => {
-    for (const other of ['app.log.1', 'app.log-20260131', 'app.2026-01-31.log', 'app.log.2026-01-31T10:00:00', 'app-000002.log']) {
+    for (const other of [
+      'app.log.1',
+      'app.log-20260131',
+      'app.2026-01-31.log',
+      'app.log.2026-01-31T10:00:00',
+      'app-000002.log',
+    ]) {
       expect(isRotatedName('app.log', other), other).toBe(true);
     }
-    for (const other of ['app.log', 'app.log.checkpoint', 'app.log.lock', 'app.log.1.gz', 'app.log.bak', 'app.log.1.tmp', 'my-app.log.1', 'app.log1']) {
+    for (const other of [
+      'app.log',
+      'app.log.checkpoint',
+      'app.log.lock',
+      'app.log.1.gz',
+      'app.log.bak',
+      'app.log.1.tmp',
+      'my-app.log.1',
+      'app.log1',
+    ]) {
       expect(isRotatedName('app.log', other), other).toBe(false);
     }
   });

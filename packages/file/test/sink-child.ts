@@ -35,14 +35,18 @@ async function killAtStep(): Promise<void> {
   const prototype = Object.getPrototypeOf(handle) as Record<string, (...args: never[]) => Promise<unknown>>;
   await handle.close();
   const calls = fs as unknown as Record<string, (...args: never[]) => Promise<unknown>>;
-  for (const [target, names] of [[calls, ['open', 'rename', 'mkdir', 'rm']], [prototype, ['write', 'writeFile', 'truncate', 'sync', 'datasync']]] as const) {
+  for (const [target, names] of [
+    [calls, ['open', 'rename', 'mkdir', 'rm']],
+    [prototype, ['write', 'writeFile', 'truncate', 'sync', 'datasync']],
+  ] as const) {
     for (const name of names) {
       const original = target[name];
       if (original === undefined) throw new Error(`no ${name}`);
       target[name] = async function step(this: unknown, ...args: never[]) {
         if (steps.push(name) === order.dieAt) {
           const [bytes] = args as unknown[];
-          if (order.torn && bytes instanceof Uint8Array) await original.call(this, ...([bytes.subarray(0, bytes.length / 2)] as never[]));
+          if (order.torn && bytes instanceof Uint8Array)
+            await original.call(this, ...([bytes.subarray(0, bytes.length / 2)] as never[]));
           die();
         }
         return original.call(this, ...args);
@@ -66,10 +70,18 @@ let next = Number((claimed['source:'] as StoredPosition | undefined)?.position ?
 process.stdout.write(`${next}\n`);
 while (next < order.total) {
   for (let write = 0; write < order.writesPerFlush && next < order.total; write++) {
-    const messages = Array.from({ length: order.messagesPerWrite }, () => createMessage({ payload: Buffer.from(`line ${next++}`) }));
-    await driver?.write({ messages, slices: [{ partition: 'source:', from: 0, to: messages.length, position: next }] }, context.signal);
+    const messages = Array.from({ length: order.messagesPerWrite }, () =>
+      createMessage({ payload: Buffer.from(`line ${next++}`) }),
+    );
+    await driver?.write(
+      { messages, slices: [{ partition: 'source:', from: 0, to: messages.length, position: next }] },
+      context.signal,
+    );
   }
-  await driver?.flush?.({ 'source:': { connector: 'test', version: 1, identity: null, position: next } }, context.signal);
+  await driver?.flush?.(
+    { 'source:': { connector: 'test', version: 1, identity: null, position: next } },
+    context.signal,
+  );
 }
 await driver?.close();
 process.stdout.write(`${steps.join()}\n`);

@@ -5,13 +5,18 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { FileSinkConfig } from '../src/config.js';
-import type { ChildOrder } from './sink-child.js';
 import { batchOf, checkpointAt, never, openSink, temporaryFolder, testContext } from './harness.js';
+import type { ChildOrder } from './sink-child.js';
 
 /** Runs the child until it ends, or kills it so long after its claim. */
-async function run(order: ChildOrder, killAfterMs?: number): Promise<{ readonly killed: boolean; readonly output: string }> {
+async function run(
+  order: ChildOrder,
+  killAfterMs?: number,
+): Promise<{ readonly killed: boolean; readonly output: string }> {
   const script = join(import.meta.dirname, 'sink-child.ts');
-  const child = spawn(process.execPath, ['--no-warnings', script, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--no-warnings', script, JSON.stringify(order)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     if (output === '' && killAfterMs !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfterMs);
@@ -26,7 +31,8 @@ async function run(order: ChildOrder, killAfterMs?: number): Promise<{ readonly 
 async function finish(config: FileSinkConfig, total: number): Promise<void> {
   const sink = await openSink(config, testContext('kill'));
   const stored = await sink.claim?.(['source:']);
-  for (let next = Number(stored?.['source:']?.position ?? 0); next < total; next++) await sink.write(batchOf(`line ${next}`), never);
+  for (let next = Number(stored?.['source:']?.position ?? 0); next < total; next++)
+    await sink.write(batchOf(`line ${next}`), never);
   await sink.flush?.(checkpointAt(total), never);
   await sink.close();
 }
@@ -60,7 +66,9 @@ test('loses and repeats nothing when it is killed before each step that changes 
     for (const torn of step.startsWith('write') ? [false, true] : [false]) {
       const folder = await temporaryFolder();
       const place = { ...config, path: join(folder, 'out.log') };
-      expect((await run({ ...order, config: place, dieAt: index + 1, torn })).killed, `step ${index}, ${step}`).toBe(true);
+      expect((await run({ ...order, config: place, dieAt: index + 1, torn })).killed, `step ${index}, ${step}`).toBe(
+        true,
+      );
       await finish(place, order.total);
       expectAll(await linesIn(folder, /^out[.\d]*\.log$/), order.total);
     }
@@ -70,23 +78,27 @@ test('loses and repeats nothing when it is killed before each step that changes 
 test.each([
   { name: 'out.log', pattern: /^out[.\d]*\.log$/ },
   { name: 'out.log.gz', pattern: /^out[.\d]*\.log\.gz$/ },
-])('loses and repeats nothing when it is killed at random, 30 times, writing $name', async ({ name, pattern }) => {
-  const folder = await temporaryFolder();
-  const order = {
-    config: { path: join(folder, name), rotate: { maxBytes: 200_000 } },
-    total: 100_000_000,
-    messagesPerWrite: 50,
-    writesPerFlush: 3,
-  };
-  let last = 0;
-  for (let kill = 0; kill < 30; kill++) {
-    const { killed, output } = await run(order, Math.random() * 30);
-    const position = Number.parseInt(output, 10);
-    expect(killed).toBe(true);
-    expect(position).toBeGreaterThanOrEqual(last);
-    last = position;
-  }
-  const total = (Math.floor(last / 50) + 100) * 50;
-  expect((await run({ ...order, total })).killed).toBe(false);
-  expectAll(await linesIn(folder, pattern), total);
-}, 300_000);
+])(
+  'loses and repeats nothing when it is killed at random, 30 times, writing $name',
+  async ({ name, pattern }) => {
+    const folder = await temporaryFolder();
+    const order = {
+      config: { path: join(folder, name), rotate: { maxBytes: 200_000 } },
+      total: 100_000_000,
+      messagesPerWrite: 50,
+      writesPerFlush: 3,
+    };
+    let last = 0;
+    for (let kill = 0; kill < 30; kill++) {
+      const { killed, output } = await run(order, Math.random() * 30);
+      const position = Number.parseInt(output, 10);
+      expect(killed).toBe(true);
+      expect(position).toBeGreaterThanOrEqual(last);
+      last = position;
+    }
+    const total = (Math.floor(last / 50) + 100) * 50;
+    expect((await run({ ...order, total })).killed).toBe(false);
+    expectAll(await linesIn(folder, pattern), total);
+  },
+  300_000,
+);

@@ -3,8 +3,8 @@ import { basename, join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Position, SourceBatch } from '@sluice/core/driver';
 import { describe, expect, test } from 'vitest';
-import { classifyFileError } from '../src/error.js';
 import { sourceConfig } from '../src/config.js';
+import { classifyFileError } from '../src/error.js';
 import { checkFileSource, discoverFiles } from '../src/source.js';
 import { never, openSource, payloads, readBatches, temporaryFolder } from './harness.js';
 
@@ -14,7 +14,11 @@ const lengthPrefixed = (...texts: string[]): string => {
 };
 
 const framings = [
-  { framing: 'lines', content: 'one\ntwo\r\n\nfour: ü\nlast without newline', messages: ['one', 'two', '', 'four: Ã¼', 'last without newline'] },
+  {
+    framing: 'lines',
+    content: 'one\ntwo\r\n\nfour: ü\nlast without newline',
+    messages: ['one', 'two', '', 'four: Ã¼', 'last without newline'],
+  },
   {
     framing: 'csv',
     content: 'id,text\n1,"a, b"\n2,"two\nlines"\n3,c\n',
@@ -30,8 +34,15 @@ const framings = [
 
 const compressions = [
   { extension: '', compress: (bytes: Buffer) => bytes },
-  { extension: '.gz', compress: (bytes: Buffer) => Buffer.concat([gzipSync(bytes.subarray(0, 9)), gzipSync(bytes.subarray(9))]) },
-  { extension: '.zst', compress: (bytes: Buffer) => Buffer.concat([zstdCompressSync(bytes.subarray(0, 9)), zstdCompressSync(bytes.subarray(9))]) },
+  {
+    extension: '.gz',
+    compress: (bytes: Buffer) => Buffer.concat([gzipSync(bytes.subarray(0, 9)), gzipSync(bytes.subarray(9))]),
+  },
+  {
+    extension: '.zst',
+    compress: (bytes: Buffer) =>
+      Buffer.concat([zstdCompressSync(bytes.subarray(0, 9)), zstdCompressSync(bytes.subarray(9))]),
+  },
 ];
 
 /** Every position that a stretch of reading can end at, with the number of messages before it. */
@@ -43,23 +54,28 @@ function positionsOf(batches: readonly SourceBatch[]): { readonly count: number;
 }
 
 describe.each(compressions)('a file "data$extension"', ({ extension, compress }) => {
-  test.each(framings)('is read as $framing, and goes on after every position', async ({ framing, content, messages }) => {
-    const path = join(await temporaryFolder(), `data${extension}`);
-    await writeFile(path, compress(Buffer.from(content)));
-    for (const limits of [{}, { maxMessages: 1 }, { maxBytes: 3 }]) {
-      const driver = await openSource({ path, framing });
-      const batches = await readBatches(driver, path, undefined, limits);
-      expect(payloads(batches)).toEqual(messages);
-      expect(new Set(batches.flatMap((batch) => batch.messages.map(({ topic }) => topic)))).toEqual(new Set([path]));
-      const positions = positionsOf(batches);
-      expect(positions).toHaveLength(messages.length);
-      for (const { count, position } of positions) {
-        // As the engine gives it back after a restart.
-        const stored = JSON.parse(JSON.stringify(position)) as Position;
-        expect(payloads(await readBatches(await openSource({ path, framing }), path, stored, limits))).toEqual(messages.slice(count));
+  test.each(framings)(
+    'is read as $framing, and goes on after every position',
+    async ({ framing, content, messages }) => {
+      const path = join(await temporaryFolder(), `data${extension}`);
+      await writeFile(path, compress(Buffer.from(content)));
+      for (const limits of [{}, { maxMessages: 1 }, { maxBytes: 3 }]) {
+        const driver = await openSource({ path, framing });
+        const batches = await readBatches(driver, path, undefined, limits);
+        expect(payloads(batches)).toEqual(messages);
+        expect(new Set(batches.flatMap((batch) => batch.messages.map(({ topic }) => topic)))).toEqual(new Set([path]));
+        const positions = positionsOf(batches);
+        expect(positions).toHaveLength(messages.length);
+        for (const { count, position } of positions) {
+          // As the engine gives it back after a restart.
+          const stored = JSON.parse(JSON.stringify(position)) as Position;
+          expect(payloads(await readBatches(await openSource({ path, framing }), path, stored, limits))).toEqual(
+            messages.slice(count),
+          );
+        }
       }
-    }
-  });
+    },
+  );
 
   test('is read in full, across many chunks, and resumed in its middle', async () => {
     const path = join(await temporaryFolder(), `big${extension}`);
@@ -86,7 +102,10 @@ describe('a damaged compressed file', () => {
     for (const bytes of [whole.subarray(0, whole.length - 3), Buffer.from('no such format')]) {
       await writeFile(path, bytes);
       const error: unknown = await readBatches(await openSource({ path }), path).catch((reason: unknown) => reason);
-      expect(classifyFileError(error)).toEqual({ code: 'unsupported', message: expect.stringContaining(path) as string });
+      expect(classifyFileError(error)).toEqual({
+        code: 'unsupported',
+        message: expect.stringContaining(path) as string,
+      });
     }
   });
 });
@@ -112,7 +131,9 @@ describe('messages', () => {
     await writeFile(path, 'a,b\n1,2\nonly one\n3,4\n');
     const [batch] = await readBatches(await openSource({ path, framing: 'csv' }), path);
     expect(payloads(batch ? [batch] : [])).toEqual([{ a: '1', b: '2' }, 'only one', { a: '3', b: '4' }]);
-    expect(batch?.failures).toEqual([{ index: 1, error: expect.objectContaining({ code: 'message_invalid' }) as unknown }]);
+    expect(batch?.failures).toEqual([
+      { index: 1, error: expect.objectContaining({ code: 'message_invalid' }) as unknown },
+    ]);
   });
 });
 
@@ -163,11 +184,15 @@ describe('a pattern', () => {
 });
 
 describe('what cannot be read is refused with what to do', () => {
-  const open = async (path: string): Promise<unknown> => openSource({ path }).then(undefined, (error: unknown) => classifyFileError(error) ?? error);
+  const open = async (path: string): Promise<unknown> =>
+    openSource({ path }).then(undefined, (error: unknown) => classifyFileError(error) ?? error);
 
   test('a file that does not exist', async () => {
     const path = join(await temporaryFolder(), 'missing');
-    expect(await open(path)).toMatchObject({ code: 'not_found', message: expect.stringContaining(`"${path}" does not exist`) as string });
+    expect(await open(path)).toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining(`"${path}" does not exist`) as string,
+    });
   });
 
   test('a pattern that nothing matches', async () => {
@@ -177,11 +202,17 @@ describe('what cannot be read is refused with what to do', () => {
 
   test('a folder', async () => {
     const path = await temporaryFolder();
-    expect(await open(path)).toMatchObject({ code: 'config_invalid', message: expect.stringContaining(`"${path}" is a folder`) as string });
+    expect(await open(path)).toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining(`"${path}" is a folder`) as string,
+    });
   });
 
   test('a device', async () => {
-    expect(await open('/dev/null')).toMatchObject({ code: 'unsupported', message: expect.stringContaining('/dev/null') as string });
+    expect(await open('/dev/null')).toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('/dev/null') as string,
+    });
   });
 
   test('a file without the right to read it', async () => {
@@ -199,8 +230,12 @@ describe('what cannot be read is refused with what to do', () => {
     await writeFile(join(folder, 'a.log.gz'), gzipSync('x\n'));
     const config = sourceConfig.parse({ path: `${folder}/*` });
     await expect(checkFileSource(config)).resolves.toBeUndefined();
-    expect(await discoverFiles(config)).toMatchObject([{ name: `${folder}/a.log.gz`, details: { bytes: 22, compression: 'gzip' } }]);
-    await expect(checkFileSource(sourceConfig.parse({ path: `${folder}/none` }))).rejects.toMatchObject({ code: 'not_found' });
+    expect(await discoverFiles(config)).toMatchObject([
+      { name: `${folder}/a.log.gz`, details: { bytes: 22, compression: 'gzip' } },
+    ]);
+    await expect(checkFileSource(sourceConfig.parse({ path: `${folder}/none` }))).rejects.toMatchObject({
+      code: 'not_found',
+    });
   });
 });
 
@@ -239,13 +274,19 @@ describe('a stored position', () => {
     const { path, position } = await start();
     await writeFile(`${path}.new`, 'something else\n');
     await rename(`${path}.new`, path);
-    expect(await read(path, position)).toMatchObject({ code: 'position_lost', message: expect.stringContaining('is another file now') as string });
+    expect(await read(path, position)).toMatchObject({
+      code: 'position_lost',
+      message: expect.stringContaining('is another file now') as string,
+    });
   });
 
   test('is lost when another file got the inode', async () => {
     const { path, position } = await start();
     await writeFile(path, 'something else of the same inode\n');
-    expect(await read(path, position)).toMatchObject({ code: 'position_lost', message: expect.stringContaining('written anew') as string });
+    expect(await read(path, position)).toMatchObject({
+      code: 'position_lost',
+      message: expect.stringContaining('written anew') as string,
+    });
   });
 
   test('is lost when the file is shorter than that', async () => {
@@ -262,7 +303,10 @@ describe('a stored position', () => {
   test('is lost when it is none of this connector', async () => {
     const { path } = await start();
     for (const position of [null, 7, { offset: 3 }]) {
-      expect(await read(path, position)).toMatchObject({ code: 'position_lost', message: expect.stringContaining('not one of a file') as string });
+      expect(await read(path, position)).toMatchObject({
+        code: 'position_lost',
+        message: expect.stringContaining('not one of a file') as string,
+      });
     }
   });
 

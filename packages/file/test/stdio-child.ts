@@ -26,7 +26,13 @@ async function read(): Promise<void> {
   });
   const options = { maxMessages: 10, maxBytes: 1024 * 1024, signal: abort.signal };
   for await (const { messages, position } of driver?.read('-', undefined, options) ?? []) {
-    report({ messages: messages.map(({ topic, payload }) => [topic, String(payload)]), position });
+    report({
+      messages: messages.map(({ topic, payload }) => [
+        topic,
+        payload instanceof Uint8Array ? Buffer.from(payload).toString() : payload,
+      ]),
+      position,
+    });
   }
   report({ endedAfterMs: Math.round(performance.now() - abortedAt) });
   await driver?.close();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from './harness.js';
+import { patience, temporaryFolder } from './harness.js';
 
 type Stdio = 'pipe' | 'ignore' | number;
 
@@ -31,8 +31,6 @@ function messagesOf({ reports }: Child): unknown[] {
   return reports.flatMap((report) => (report as { messages?: unknown[] }).messages ?? []);
 }
 
-const patience = { timeout: 20_000 };
-
 test('reads lines from a pipe until it ends, the last one without newline', async () => {
   const child = start(['read'], 'pipe', 'ignore');
   child.process.stdin?.write('one\ntw');
@@ -53,7 +51,13 @@ test('reads standard input that is a file', async () => {
   const child = start(['read'], descriptor, 'ignore');
   closeSync(descriptor);
   expect(await child.exit).toBe(0);
-  expect(child.reports[0]).toEqual({ messages: [['-', 'one'], ['-', 'two']], position: null });
+  expect(child.reports[0]).toEqual({
+    messages: [
+      ['-', 'one'],
+      ['-', 'two'],
+    ],
+    position: null,
+  });
 });
 
 test('ends within a second of its abort, and lets the process end, while the pipe stays open', async () => {

@@ -27,10 +27,14 @@ describe('decompressing Zstandard', () => {
       fc.nat({ max: 200_000 }).map((length) => new Uint8Array(length).fill(7)),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 3000 }), async (contents, chunkBytes) => {
-        const file = Buffer.concat(contents.map((bytes) => zstdCompressSync(bytes)));
-        expect(await decompressInChunks(file, chunkBytes)).toEqual(Buffer.concat(contents));
-      }),
+      fc.asyncProperty(
+        fc.array(content, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 3000 }),
+        async (contents, chunkBytes) => {
+          const file = Buffer.concat(contents.map((bytes) => zstdCompressSync(bytes)));
+          expect(await decompressInChunks(file, chunkBytes)).toEqual(Buffer.concat(contents));
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -42,7 +46,8 @@ describe('decompressing Zstandard', () => {
       skippableFrame(Buffer.alloc(0)),
       zstdCompressSync('second\n'),
     ]);
-    for (const chunkBytes of [1, 3, 1000]) expect(String(await decompressInChunks(file, chunkBytes))).toBe('first\nsecond\n');
+    for (const chunkBytes of [1, 3, 1000])
+      expect(String(await decompressInChunks(file, chunkBytes))).toBe('first\nsecond\n');
   });
 
   test('refuses a file that is cut off at any byte inside a frame', async () => {
@@ -56,14 +61,20 @@ describe('decompressing Zstandard', () => {
   });
 
   test('refuses what is not Zstandard, also after a good frame', async () => {
-    await expect(decompressInChunks(Buffer.from('hello world'), 100)).rejects.toMatchObject({ code: 'ZSTD_error_prefix_unknown' });
+    await expect(decompressInChunks(Buffer.from('hello world'), 100)).rejects.toMatchObject({
+      code: 'ZSTD_error_prefix_unknown',
+    });
     const file = Buffer.concat([zstdCompressSync('good\n'), Buffer.from('hello world')]);
     await expect(decompressInChunks(file, 100)).rejects.toMatchObject({ code: 'ZSTD_error_prefix_unknown' });
   });
 
   test('refuses a frame with a checksum whose bytes were changed', async () => {
-    const file = zstdCompressSync(Buffer.alloc(100_000, 'some text'), { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+    const file = zstdCompressSync(Buffer.alloc(100_000, 'some text'), {
+      params: { [constants.ZSTD_c_checksumFlag]: 1 },
+    });
     file[20] = (file[20] ?? 0) ^ 0xff;
-    await expect(decompressInChunks(file, 1000)).rejects.toMatchObject({ code: expect.stringMatching(/^(ZSTD_|Z_)/) as string });
+    await expect(decompressInChunks(file, 1000)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(ZSTD_|Z_)/) as string,
+    });
   });
 });

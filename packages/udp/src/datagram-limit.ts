@@ -1,7 +1,7 @@
 import type { SocketType } from 'node:dgram';
 
 /** Most bytes that a datagram over IPv4 carries: 65,535 less 20 of IP header and 8 of UDP header. */
-export const maxIpv4Bytes = 65_507;
+const maxIpv4Bytes = 65_507;
 
 /** Most bytes that a datagram over IPv6 carries: 65,535 less 8 of UDP header; the IPv6 header does not count. */
 export const maxIpv6Bytes = 65_527;

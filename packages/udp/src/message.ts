@@ -32,7 +32,7 @@ export class DatagramReader {
 }
 
 /** Who sent a datagram, as headers. An IPv4 sender to a socket of both families shows as `::ffff:192.0.2.1`, family `IPv6`. */
-export function senderHeaders(from: RemoteInfo): readonly Header[] {
+function senderHeaders(from: RemoteInfo): readonly Header[] {
   return [
     ['address', from.address],
     ['port', from.port],

@@ -112,6 +112,5 @@ export const PipelineFile = z.strictObject({
 
 /** A pipeline file that was checked. */
 export type PipelineFile = z.output<typeof PipelineFile>;
-export type EndpointFields = z.output<typeof Endpoint>;
 export type DeadLetterFields = z.output<typeof DeadLetter>;
 export type BranchFields = z.output<typeof Branch>;

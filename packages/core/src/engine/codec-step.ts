@@ -1,9 +1,9 @@
 import type { Codec } from '../codec/codec.js';
 import { type Message, withPayload } from '../message.js';
-import type { Transform } from '../transform.js';
+import type { Step } from './flow.js';
 
 /** Turns payloads that are bytes into values. */
-export function decodeStep(codec: Codec): Transform {
+export function decodeStep(codec: Codec): Step {
   const { decodeMessage } = codec;
   return {
     kind: 'map',
@@ -16,15 +16,14 @@ export function decodeStep(codec: Codec): Transform {
   };
 }
 
-/** Turns payloads that are values into bytes; bytes and null pass, unless the codec carries more than the payload. */
-export function encodeStep(codec: Codec): Transform {
+/** Turns payloads that are values into bytes; null passes, and so do bytes, unless the codec says otherwise. */
+export function encodeStep(codec: Codec): Step {
+  const passes = ({ payload }: Message): boolean =>
+    payload === null ? !codec.keepsChanges : payload instanceof Uint8Array && !codec.keepsChanges && codec.encodesBytes !== true;
   return {
     kind: 'map',
     label: `codec ${codec.name}`,
-    apply: (message: Message): Message => {
-      const { payload } = message;
-      if (!codec.keepsChanges && (payload === null || (payload instanceof Uint8Array && codec.encodesBytes !== true))) return message;
-      return withPayload(message, codec.encode(message));
-    },
+    apply: (message: Message): Message => (passes(message) ? message : withPayload(message, codec.encode(message))),
+    passes: (messages) => messages.every(passes),
   };
 }

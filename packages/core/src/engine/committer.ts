@@ -25,6 +25,8 @@ export class Committer {
   readonly #pending = new Map<Lease, Position>();
   readonly #changed = new Condition();
   #working = false;
+  /** Nothing is committed any more before {@link clear}: the last commit may still take effect. */
+  #broken = false;
 
   constructor(run: Run, part: string, wrap: WrapError, events: CommitEvents) {
     this.#run = run;
@@ -35,7 +37,7 @@ export class Committer {
   }
 
   add(lease: Lease, position: Position): void {
-    if (lease.driver.commit === undefined || lease.lost || lease.over) return;
+    if (this.#broken || lease.driver.commit === undefined || lease.lost || lease.over) return;
     this.#pending.set(lease, position);
     if (!this.#working) void this.#work();
   }
@@ -45,9 +47,10 @@ export class Committer {
     return this.#changed.until(() => !this.#working);
   }
 
-  /** Forgets what was not begun. */
+  /** Forgets what was not begun; the driver is another one from here on. */
   clear(): void {
     this.#pending.clear();
+    this.#broken = false;
   }
 
   async #work(): Promise<void> {
@@ -84,10 +87,16 @@ export class Committer {
   /** Resolves to true when the commit is to be tried again. */
   async #failed(lease: Lease, error: ConnectorError): Promise<boolean> {
     if (error.code === 'lease_lost') this.#events.lost(lease, error);
-    else if (error.code === 'not_connected' || error.code === 'timeout') this.#events.broken(error);
+    else if (error.code === 'not_connected' || error.code === 'timeout') this.#break(error);
     else if (error.outcome !== 'retryable') this.#run.fail(error, 'drop');
     else return this.#waitToRetry(error);
     return false;
+  }
+
+  #break(error: ConnectorError): void {
+    this.#broken = true;
+    this.#pending.clear();
+    this.#events.broken(error);
   }
 
   async #waitToRetry(error: ConnectorError): Promise<boolean> {

@@ -22,10 +22,12 @@ export class DeadLetterWriter {
   readonly part: string;
   readonly session: SinkSession;
   readonly changed: Condition = new Condition();
+  /** What waits is not stored any more: the run ends. */
+  failed = false;
   readonly #hub: Hub;
   #waiting: Waiting[] = [];
   #working = false;
-  #failed = false;
+  #claimed = false;
 
   constructor(hub: Hub, plan: DeadLetterPlan, part: string, session: SinkSession) {
     this.#hub = hub;
@@ -34,26 +36,29 @@ export class DeadLetterWriter {
     this.session = session;
   }
 
+  /** Opens the sink. A claim that may succeed later is left to the first dead letter. */
   async open(): Promise<void> {
     await this.session.open();
-    await this.#claim();
+    await this.#prepare().catch((error: unknown) => {
+      if (reasonOf(error).outcome !== 'retryable') throw error;
+    });
   }
 
   add(letter: DeadLetter, onDurable: () => void): void {
     this.#waiting.push({ letter, onDurable });
-    if (!this.#working && !this.#failed) {
+    if (!this.#working && !this.failed) {
       this.#working = true;
       void this.#work();
     }
   }
 
   get idle(): boolean {
-    return this.#waiting.length === 0 || this.#failed;
+    return this.#waiting.length === 0 || this.failed;
   }
 
   async #work(): Promise<void> {
     const backoff = new Backoff(this.#hub.plan.retry);
-    while (this.#waiting.length > 0 && !this.#failed) {
+    while (this.#waiting.length > 0 && !this.failed) {
       const { maxMessages } = this.plan.sink.capabilities.preferred;
       const limit = Math.min(maxMessages, this.plan.sink.capabilities.limits?.maxMessages ?? maxMessages);
       const letters = this.#waiting.slice(0, limit);
@@ -73,10 +78,7 @@ export class DeadLetterWriter {
   }
 
   async #store(letters: readonly DeadLetter[]): Promise<void> {
-    if (this.session.broken) {
-      await this.session.reopen();
-      await this.#claim();
-    }
+    await this.#prepare();
     const codec = this.plan.sink.options.codec ?? 'json';
     const encode = encodeStep(codecOf(codec));
     const messages = letters.map(deadLetterMessage);
@@ -87,21 +89,29 @@ export class DeadLetterWriter {
   }
 
   async #tryLater(error: ConnectorError, backoff: Backoff): Promise<void> {
+    this.#claimed = false;
     const delayMs = backoff.next(error.retryAfterMs);
     const exhausted = !retriesForever(error) && backoff.attempts >= this.#hub.plan.retry.maxAttempts;
     if (error.outcome !== 'retryable' || exhausted || this.#hub.stopping) {
-      this.#failed = true;
+      this.failed = true;
       if (!this.#hub.stopping) this.#hub.fail(givenUp(error, 'a dead letter could not be stored, so nothing may pass it'), 'drop');
       return;
     }
     this.#hub.degraded(this.part, error, backoff.attempts, delayMs);
     await sleep(this.#hub.plan.clock, delayMs, this.#hub.stopSignal);
-    // After a failed flush an atomic sink has dropped what it took over; the claim makes that certain before it is repeated.
-    if (!this.session.broken) await this.#claim().catch((claimError: unknown) => this.#tryLater(reasonOf(claimError), backoff));
   }
 
-  async #claim(): Promise<void> {
-    if (this.plan.sink.capabilities.atomic) await this.session.claim([]);
+  /**
+   * An atomic sink forgets with a claim what it took over and has not flushed, so that nothing is stored twice when it is
+   * repeated.
+   */
+  async #prepare(): Promise<void> {
+    if (this.session.broken) {
+      this.#claimed = false;
+      await this.session.reopen();
+    }
+    if (!this.#claimed && this.plan.sink.capabilities.atomic) await this.session.claim([]);
+    this.#claimed = true;
   }
 }
 

@@ -15,15 +15,21 @@ export function originOf(flow: Flow, index: number): number {
   return flow.origins === undefined ? index : (flow.origins[index] ?? index);
 }
 
+/** A transform, or the work of a codec. */
+export type Step = Transform & {
+  /** Whether none of these messages needs the step: one question for all of them is faster than one call for each. */
+  readonly passes?: (messages: readonly Message[]) => boolean;
+};
+
 /**
  * Sends messages through the steps, one step after the other. A message on which a step throws is taken out and added to
  * `failures` under the index of its source message. Returns a promise only when a step returned one.
  */
-export function runSteps(flow: Flow, steps: readonly Transform[], failures: BatchFailure[]): Flow | Promise<Flow> {
+export function runSteps(flow: Flow, steps: readonly Step[], failures: BatchFailure[]): Flow | Promise<Flow> {
   let current = flow;
   for (let index = 0; index < steps.length; index++) {
     const step = steps[index];
-    if (step === undefined || current.messages.length === 0) continue;
+    if (step === undefined || current.messages.length === 0 || step.passes?.(current.messages)) continue;
     const next = runStep(current, step, failures);
     if (next instanceof Promise) return next.then((after) => runSteps(after, steps.slice(index + 1), failures));
     current = next;
@@ -34,14 +40,14 @@ export function runSteps(flow: Flow, steps: readonly Transform[], failures: Batc
 type Result = Message | boolean | readonly Message[];
 
 function runStep(flow: Flow, step: Transform, failures: BatchFailure[]): Flow | Promise<Flow> {
-  const output = new Output(flow, step.kind);
+  const output = new Output(flow);
   const { messages } = flow;
   for (let index = 0; index < messages.length; index++) {
     const message = messages[index] as Message; // index is below length
     try {
       const result = step.apply(message);
       if (isThenable(result)) return continueAsync(output, { flow, step, failures, index, first: result });
-      output.collect(message, index, result);
+      output.collect(step.kind, index, result);
     } catch (error) {
       output.drop(index);
       failures.push({ index: originOf(flow, index), error: transformError(step, error) });
@@ -64,7 +70,7 @@ async function continueAsync(output: Output, from: Continuation): Promise<Flow> 
   for (let index = from.index; index < flow.messages.length; index++) {
     const message = flow.messages[index] as Message; // index is below length
     try {
-      output.collect(message, index, await (index === from.index ? from.first : step.apply(message)));
+      output.collect(step.kind, index, await (index === from.index ? from.first : step.apply(message)));
     } catch (error) {
       output.drop(index);
       failures.push({ index: originOf(flow, index), error: transformError(step, error) });
@@ -73,64 +79,74 @@ async function continueAsync(output: Output, from: Continuation): Promise<Flow> 
   return output.flow();
 }
 
-/** What a step has let through so far. Origins are kept only once a message was dropped or expanded. */
+/** What a step has let through so far. Nothing is copied before the first message that is replaced, dropped or expanded. */
 class Output {
-  readonly #flow: Flow;
-  readonly #kind: Transform['kind'];
-  readonly #messages: Message[] = [];
+  readonly #from: Flow;
+  /** Undefined: the same messages so far. Else the first {@link #kept} of them count. */
+  #messages: Message[] | undefined;
+  #kept = 0;
+  /** Undefined: nothing was dropped or expanded so far. */
   #origins: number[] | undefined;
 
-  constructor(flow: Flow, kind: Transform['kind']) {
-    this.#flow = flow;
-    this.#kind = kind;
-    this.#origins = flow.origins === undefined ? undefined : [];
+  constructor(from: Flow) {
+    this.#from = from;
   }
 
-  collect(message: Message, index: number, result: Result): void {
-    if (this.#kind === 'map') this.#keep(asMessage(result), index);
-    else if (this.#kind === 'filter') {
-      if (result) this.#keep(message, index);
-      else this.drop(index);
-    } else this.#expand(result, index);
+  collect(kind: Transform['kind'], index: number, result: Result): void {
+    if (kind === 'map') this.#replace(index, asMessage(result));
+    else if (kind === 'flatMap') this.#expand(index, result);
+    else if (!result) this.drop(index);
+    else if (this.#messages !== undefined) this.#replace(index, this.#from.messages[index] as Message); // it was just looked at
   }
 
-  #keep(message: Message, index: number): void {
-    this.#messages.push(message);
-    if (this.#origins !== undefined) this.#origins.push(originOf(this.#flow, index));
+  #replace(index: number, message: Message): void {
+    if (this.#messages === undefined && message === this.#from.messages[index]) return;
+    if (this.#origins !== undefined) this.#origins[this.#kept] = originOf(this.#from, index);
+    this.#copy(index)[this.#kept++] = message;
   }
 
-  #expand(result: Result, index: number): void {
+  #expand(index: number, result: Result): void {
     if (!Array.isArray(result)) throw new ConnectorError('message_invalid', 'flatMap returned no array of messages');
-    const messages = result.map(asMessage); // all are looked at before any is kept
-    const origins = this.#explicitOrigins(index);
-    const origin = originOf(this.#flow, index);
-    for (const kept of messages) {
-      this.#messages.push(kept);
-      origins.push(origin);
-    }
+    const expanded = result.map(asMessage); // all are looked at before any is kept
+    this.drop(index);
+    for (const message of expanded) this.#replace(index, message);
   }
 
   drop(index: number): void {
-    this.#explicitOrigins(index);
+    this.#copy(index);
+    this.#origins ??= this.#from.origins?.slice(0, index) ?? Array.from({ length: index }, (_, kept) => kept);
   }
 
-  #explicitOrigins(index: number): number[] {
-    this.#origins ??= Array.from({ length: index }, (_, kept) => kept);
-    return this.#origins;
+  /** A copy of all messages has its final size at once in the usual case; each is then written over the one in its place. */
+  #copy(index: number): Message[] {
+    if (this.#messages === undefined) {
+      this.#messages = this.#from.messages.slice();
+      this.#kept = index;
+    }
+    return this.#messages;
   }
 
   flow(): Flow {
-    return { messages: this.#messages, origins: this.#origins };
+    if (this.#messages === undefined) return this.#from;
+    this.#messages.length = this.#kept;
+    return { messages: this.#messages, origins: this.#origins ?? this.#from.origins };
   }
 }
 
 function asMessage(value: unknown): Message {
-  if (typeof value === 'object' && value !== null && 'payload' in value && 'headers' in value) return value as Message;
+  if (isMessage(value)) return value;
   throw new ConnectorError('message_invalid', 'a transform returned something that is not a message; make messages with createMessage() or withPayload()');
 }
 
+// Reading a property is several times as fast as asking with `in` whether it is there, and this is asked for every message.
+function isMessage(value: unknown): value is Message {
+  if (typeof value !== 'object' || value === null) return false;
+  const { payload, headers } = value as Partial<Message>; // any object may have them; that is the question
+  return headers !== undefined && (payload !== undefined || 'payload' in value);
+}
+
 function isThenable(value: Result | PromiseLike<Result>): value is PromiseLike<Result> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'; // the same
 }
 
 function transformError(step: Transform, error: unknown): unknown {

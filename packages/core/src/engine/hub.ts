@@ -29,6 +29,11 @@ export interface Hub {
   readonly stopSignal: AbortSignal;
   /** A sink is being brought back and nothing is written meanwhile. */
   readonly restarting: boolean;
+  /**
+   * A sink has failed and has not flushed since: one write at a time, so that a message it refuses is found without failing
+   * the writes behind it, which would only fail the sink again.
+   */
+  readonly careful: boolean;
   /** Counts source messages for the dead-letter threshold. */
   sawSourceMessages(count: number): void;
   /** The source can deliver no more until something is settled, or nothing more comes: batches do not wait to fill. */

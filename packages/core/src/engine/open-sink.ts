@@ -42,6 +42,7 @@ class DirectWriter {
   readonly #retry: typeof retryDefaults;
   readonly #onAbort = (): void => this.#stop.abort();
   #closed = false;
+  #claimed = false;
 
   constructor(sink: Sink, settings: OpenSinkSettings) {
     this.#sink = sink;
@@ -63,7 +64,8 @@ class DirectWriter {
     this.#settings.signal?.addEventListener('abort', this.#onAbort);
     if (this.#settings.signal?.aborted) this.#stop.abort();
     await this.#session.open();
-    await this.#claim();
+    const backoff = new Backoff(this.#retry);
+    while (!this.#claimed) await this.#prepare().catch((error: unknown) => this.#waitToRetry(error, backoff));
   }
 
   async write(partial: readonly Partial<Message>[]): Promise<void> {
@@ -94,6 +96,7 @@ class DirectWriter {
     let written = 0;
     let end = 0;
     try {
+      await this.#prepare();
       const size = { maxMessages: limits?.maxMessages ?? preferred.maxMessages, maxBytes: limits?.maxBytes ?? Number.POSITIVE_INFINITY };
       for (const { from, to } of cutAtLimits(waiting.map(({ message }) => message), size)) {
         const chunk = waiting.slice(from, to);
@@ -137,7 +140,9 @@ class DirectWriter {
     return { refused, again, error };
   }
 
-  async #waitToRetry(error: ConnectorError, backoff: Backoff): Promise<void> {
+  async #waitToRetry(thrown: unknown, backoff: Backoff): Promise<void> {
+    const error = thrown as ConnectorError; // the session throws nothing else where this is called
+    this.#claimed = false;
     if (error.outcome !== 'retryable' || this.#stop.signal.aborted) throw error;
     const delayMs = backoff.next(error.retryAfterMs);
     if (!retriesForever(error) && backoff.attempts >= this.#retry.maxAttempts) {
@@ -145,13 +150,16 @@ class DirectWriter {
     }
     this.#settings.onRetry?.(error, backoff.attempts, delayMs);
     await sleep(this.#settings.clock ?? systemClock, delayMs, this.#stop.signal);
-    if (this.#session.broken) await this.#session.reopen();
-    await this.#claim();
   }
 
-  /** An atomic sink forgets with it what was taken over and not flushed, so that nothing is stored twice. */
-  async #claim(): Promise<void> {
-    if (this.#sink.capabilities.atomic) await this.#session.claim([]);
+  /** An atomic sink forgets with a claim what was taken over and not flushed, so that nothing is stored twice. */
+  async #prepare(): Promise<void> {
+    if (this.#session.broken) {
+      this.#claimed = false;
+      await this.#session.reopen();
+    }
+    if (!this.#claimed && this.#sink.capabilities.atomic) await this.#session.claim([]);
+    this.#claimed = true;
   }
 
   async close(): Promise<void> {

@@ -17,8 +17,8 @@ import type {
 } from '../pipeline-definition.js';
 import type { Sink } from '../sink.js';
 import type { Source } from '../source.js';
-import type { Transform } from '../transform.js';
 import { decodeStep, encodeStep } from './codec-step.js';
+import type { Step } from './flow.js';
 
 /** Who keeps the position of a source. */
 export type Owner = 'sink' | 'source' | 'store' | 'none';
@@ -42,7 +42,7 @@ export interface BranchPlan {
   readonly id: string;
   readonly sink: Sink;
   /** Run for this branch alone. */
-  readonly steps: readonly Transform[];
+  readonly steps: readonly Step[];
   readonly deadLetter: DeadLetterPlan | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface Plan {
   readonly name: string;
   readonly sources: readonly SourcePlan[];
   /** Run once for all branches. */
-  readonly steps: ReadonlyMap<string, readonly Transform[]>;
+  readonly steps: ReadonlyMap<string, readonly Step[]>;
   readonly branches: readonly BranchPlan[];
   /** The pipeline's own dead letters: of messages that fail before they reach a branch. */
   readonly deadLetter: DeadLetterPlan | undefined;
@@ -70,6 +70,8 @@ export interface Plan {
   readonly shutdownTimeoutMs: number;
   /** `onRequest`: nothing is settled but by {@link Run.settle}; for reading without a pipeline. */
   readonly settles: 'always' | 'onRequest';
+  /** Told when a bounded source has ended and all was handled, in place of ending the run: its last batches may yet be settled. */
+  readonly onEnd: (() => void) | undefined;
   readonly clock: Clock;
   readonly emit: (event: PipelineEvent) => void;
 }
@@ -127,6 +129,7 @@ export function planOf(definition: PipelineDefinition): Plan {
     openTimeoutMs: definition.openTimeoutMs ?? 30_000,
     shutdownTimeoutMs: definition.shutdownTimeoutMs ?? 25_000,
     settles: 'always',
+    onEnd: undefined,
     clock: definition.clock ?? systemClock,
     emit: definition.onEvent ?? (() => undefined),
   };
@@ -156,7 +159,7 @@ interface NamedBranch {
 
 function branchOf(definition: PipelineDefinition, { id, branch }: NamedBranch, sources: readonly [string, Source][]): BranchPlan {
   const { sink } = branch;
-  const steps: Transform[] = [];
+  const steps: Step[] = [];
   const several = definition.sinks !== undefined && Object.keys(definition.sinks).length > 1;
   // With one sink the payload was decoded before the pipeline's transforms; see sourceSteps.
   if (several && sink.capabilities.payload === 'value') steps.push(decodeStep(codecOf(sink.options.codec ?? 'json')));
@@ -178,7 +181,7 @@ function sourceSteps(
   definition: PipelineDefinition,
   source: Source,
   sinks: readonly [string, Sink | BranchDefinition][],
-): readonly Transform[] {
+): readonly Step[] {
   const allNeedValues = sinks.every(([, sink]) => ('sink' in sink ? sink.sink : sink).capabilities.payload === 'value');
   const sinkCodec = sinks.length === 1 ? sinkOf(sinks[0]?.[1]).options.codec : undefined;
   // A codec at the one sink takes the place of the default: the transforms then see what the source gave.

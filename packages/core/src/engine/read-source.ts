@@ -13,6 +13,8 @@ import { Run } from './run.js';
 interface Offered {
   readonly batch: SinkBatch;
   readonly take: () => void;
+  /** Nobody will handle it: it stays unsettled. */
+  readonly leave: () => void;
 }
 
 /**
@@ -25,16 +27,21 @@ export async function* readSource(source: Source, settings: ReadSettings = {}): 
   const stop = new AbortController();
   let over = false;
   const offer = (batch: SinkBatch): Promise<void> =>
-    new Promise((resolve) => {
-      if (over) return resolve();
-      offered.push({ batch, take: resolve });
+    new Promise((resolve, reject) => {
+      const leave = (): void => reject(new ConnectorError('not_connected', 'the loop was left'));
+      if (stop.signal.aborted) return leave();
+      offered.push({ batch, take: resolve, leave });
       changed.notify();
     });
-  const run = new Run(readerPlan(source, settings, offer));
-  const onAbort = (): void => stop.abort();
-  settings.signal?.addEventListener('abort', onAbort);
-  if (settings.signal?.aborted) stop.abort();
+  // What is being handled can still be committed when the signal is aborted: the run is stopped when the loop is left.
+  const onAbort = (): void => {
+    over = true;
+    changed.notify();
+  };
   let ended = false;
+  const run = new Run({ ...readerPlan(source, settings, offer), onEnd: end });
+  settings.signal?.addEventListener('abort', onAbort);
+  if (settings.signal?.aborted) onAbort();
   let failure: unknown;
   const running = run.execute(stop.signal).then(
     () => end(),
@@ -47,23 +54,19 @@ export async function* readSource(source: Source, settings: ReadSettings = {}): 
     ended = true;
     changed.notify();
   }
-  const finish = (): void => {
-    over = true;
-    for (const { take } of offered.splice(0)) take();
-  };
-  stop.signal.addEventListener('abort', finish);
   try {
     for (;;) {
       await changed.until(() => offered.length > 0 || ended || over);
       const [next] = offered;
-      if (next === undefined) break;
+      if (next === undefined || over) break;
       yield toReadBatch(next, run);
       if (offered[0] === next) offered.shift();
       next.take();
     }
   } finally {
-    finish();
+    over = true;
     stop.abort();
+    for (const { leave } of offered) leave();
     settings.signal?.removeEventListener('abort', onAbort);
     await running;
   }
@@ -79,6 +82,7 @@ function toReadBatch({ batch, take }: Offered, run: Run): ReadBatch {
     position: slice.position,
     commit: async () => {
       take();
+      await run.plan.clock.yield(); // until the engine has heard of it: the commit is to cover this batch too
       await run.settleAndCommit();
     },
   };

@@ -60,8 +60,16 @@ function dispatch(hub: Hub, writers: readonly SinkWriter[], segment: Segment, pr
     if (hub.plan.onInvalid === 'stop') flow = stopAt(hub, segment, flow, failures);
     else for (const failure of failures) report(hub, segment, failure, undefined);
   }
-  if (flow.origins !== undefined) hub.stats.filtered += segment.count - new Set(flow.origins).size - new Set(failures.map((f) => f.index)).size;
+  if (flow.origins !== undefined) hub.stats.filtered += segment.count - countOrigins(flow.origins, failures);
   return branchOut(hub, writers, segment, flow);
+}
+
+/** How many source messages went on or failed. Origins are in order. */
+function countOrigins(origins: readonly number[], failures: readonly BatchFailure[]): number {
+  if (failures.length > 0) return new Set([...origins, ...failures.map((failure) => failure.index)]).size;
+  let count = 0;
+  for (let index = 0; index < origins.length; index++) if (origins[index] !== origins[index - 1]) count++;
+  return count;
 }
 
 function branchOut(hub: Hub, writers: readonly SinkWriter[], segment: Segment, flow: Flow, from = 0): void | Promise<void> {
@@ -112,6 +120,7 @@ function stopAt(hub: Hub, segment: Segment, flow: Flow, failures: readonly Batch
   if (first === undefined) return flow;
   const { batch, lease } = segment;
   const position = first.index > 0 ? batch.positionAt?.(first.index - 1) : undefined;
+  lease.stopReading.abort(); // nothing behind it may be written
   hub.fail(asInvalid(first.error), 'drain');
   if (position === undefined) {
     segment.pending++; // never finished

@@ -36,10 +36,12 @@ export class Restarter {
       const atomic = this.#atomicWriters();
       let stored: Checkpoint = source.owner === 'store' ? this.#settler.stored : {};
       if (atomic.length > 0) {
-        await this.#settler.cycle();
-        if (this.active) return false;
+        // Paused before the flush already: the claim would forget what is written in between.
         for (const writer of this.#run.writers) writer.pause();
         try {
+          await this.#settler.cycle();
+          if (this.active) return false;
+          for (const writer of this.#run.writers) writer.hold();
           const claimed = await this.#claimUntilDone(atomic, partitions.map((partition) => `${source.id}:${partition}`));
           if (source.owner === 'sink') stored = claimed;
         } finally {
@@ -85,6 +87,11 @@ export class Restarter {
     if (this.#run.stopping) return;
     this.#run.degraded(part, error, backoff.attempts, delayMs);
     await sleep(this.#run.plan.clock, delayMs, this.#run.stopSignal);
+  }
+
+  /** No flush has succeeded since the last failure. */
+  get careful(): boolean {
+    return this.#backoff.attempts > 0;
   }
 
   flushSucceeded(): void {

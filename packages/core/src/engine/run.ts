@@ -117,7 +117,7 @@ export class Run implements Hub {
   }
 
   async #claimCheckpoint(): Promise<void> {
-    const { store, name, clock, retry, openTimeoutMs, timeoutMs } = this.plan;
+    const { store, name, clock, retry, openTimeoutMs } = this.plan;
     if (store === undefined) return;
     const { claim } = await openDriver({
       open: async () => {
@@ -129,7 +129,7 @@ export class Run implements Hub {
       backoff: new Backoff(retry),
       maxAttempts: retry.maxAttempts,
       limitMs: openTimeoutMs,
-      attemptMs: timeoutMs,
+      attemptMs: openTimeoutMs, // one that comes late would fence the next
       stop: this.#stop.signal,
       onRetry: (error, attempt, delayMs) => this.degraded('checkpoint', error, attempt, delayMs),
     });
@@ -147,7 +147,11 @@ export class Run implements Hub {
     if (this.#closing) return; // closing aborts what is under way, and that it fails is no news
     this.#failure ??= error;
     this.#end(queued);
-    if (queued === 'drop') for (const lease of this.leases) for (const writer of this.writers) writer.drop(lease);
+    if (queued === 'drain') return;
+    for (const writer of this.writers) {
+      writer.halted = true;
+      for (const lease of this.leases) writer.drop(lease);
+    }
   }
 
   async #drain(reading: Promise<void>): Promise<void> {
@@ -251,7 +255,7 @@ export class Run implements Hub {
 
   /** Ends what a lost lease has under way: queued messages are dropped, writes settle, and what the sinks took over is flushed. */
   async endWriting(lease: Lease): Promise<void> {
-    for (const writer of this.writers) writer.drop(lease, 'begun');
+    for (const writer of this.writers) writer.giveUp(lease);
     await settles(this.plan.clock, hungMs, lease.reading);
     for (const writer of this.writers) await writer.finish(lease);
     if (this.#settler.flushes && !lease.discarded) await this.settle();
@@ -281,12 +285,19 @@ export class Run implements Hub {
     return this.#restarter.claim(source, partitions, begin);
   }
 
+  get careful(): boolean {
+    return this.#restarter.careful;
+  }
+
   get restarting(): boolean {
     return this.#restarter.active;
   }
 
   /** Whether the sinks may be flushed. An atomic one that took a segment over in part has to forget it first. */
   flushable(writers: readonly SinkWriter[]): boolean {
+    // Nothing passes a dead letter that could not be stored, so neither may what an atomic sink has taken over behind it.
+    const atomic = writers.some((writer) => writer.branch.sink.capabilities.atomic);
+    if (atomic && this.deadLetters.some((letters) => letters.failed)) return false;
     const unusable = writers.find((writer) => !writer.complete || writer.session.broken);
     if (unusable === undefined) return true;
     const reason = unusable.session.broken ? 'the connection is lost' : 'a partition was lost while its messages were being written';

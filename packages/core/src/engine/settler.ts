@@ -9,6 +9,7 @@ import type { Lease } from './lease.js';
 import { retriesForever } from './part-error.js';
 import type { Run } from './run.js';
 import type { SinkWriter } from './sink-writer.js';
+import { sleep } from './sleep.js';
 
 /**
  * Settles what is finished, in the one legal order: the sinks have it durably, then the checkpoint is durable, then the
@@ -133,6 +134,7 @@ export class Settler {
     try {
       await this.#quiet(writers);
       if (this.#run.restarting || !this.#run.flushable(writers)) return false;
+      for (const writer of writers) writer.hold();
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
       for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
@@ -225,19 +227,25 @@ export class Settler {
     }
   }
 
-  /** Lets a new lease of the same partition go on with what an older one had settled and not yet saved or committed. */
+  /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */
   inherit(lease: Lease, older: Lease): void {
-    this.#moved.delete(older);
     const { position, replayable } = lease.source.source.capabilities;
     // A queue's positions mean something to one lease only.
     if (older.durable === undefined || (position === 'source' && !replayable)) return;
     lease.durable = older.durable;
-    this.#moved.add(lease);
   }
 
   /** Lets another process claim the checkpoint. */
   async release(): Promise<void> {
-    await this.#claim?.release();
+    const { clock, retry } = this.#run.plan;
+    for (let attempts = 1; attempts <= retry.maxAttempts; attempts++) {
+      try {
+        return await this.#claim?.release();
+      } catch {
+        // All is saved: a release that fails harms the next holder only, so it is tried again and then left to the store.
+        await sleep(clock, retry.initialDelayMs, new AbortController().signal);
+      }
+    }
   }
 
   /** Where a lease of these partitions would go on if the process went on: for sources whose owner is the store or the source. */

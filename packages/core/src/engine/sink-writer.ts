@@ -38,9 +38,12 @@ export class SinkWriter {
   readonly #rateLimit: RateLimit | undefined;
   readonly #fillWait: FillWait;
   #retained: Piece[] = [];
-  #paused = false;
+  #pauses = 0;
+  #held = false;
   #order = 0;
   #recovering = false;
+  #turnAsked = false;
+  #inTurn = false;
 
   constructor(hub: Hub, branch: BranchPlan, session: SinkSession) {
     this.#hub = hub;
@@ -89,7 +92,7 @@ export class SinkWriter {
 
   /** Starts as many writes as may be under way. */
   pump(): void {
-    while (this.#mayWrite() && this.inFlight < this.#slots) {
+    while (this.#mayWrite() && this.inFlight < (this.#hub.careful ? 1 : this.#slots)) {
       const pieces = this.#gather();
       if (pieces.length === 0) return;
       void this.#write(pieces);
@@ -97,16 +100,22 @@ export class SinkWriter {
   }
 
   #mayWrite(): boolean {
-    return !this.halted && !this.#recovering && !this.session.broken && !this.#hub.restarting;
+    return !this.halted && !this.#held && !this.#recovering && !this.session.broken && !this.#hub.restarting;
   }
 
   /** Starts nothing new but the rest of segments that were begun, so that a flush can follow. */
   pause(): void {
-    this.#paused = true;
+    this.#pauses++;
+  }
+
+  /** Starts nothing at all until {@link resume}: the sink is flushed or claimed. */
+  hold(): void {
+    this.#held = true;
   }
 
   resume(): void {
-    this.#paused = false;
+    this.#pauses--;
+    this.#held = false;
     this.pump();
   }
 
@@ -130,9 +139,14 @@ export class SinkWriter {
     return this.inFlight === 0 && this.#queues.messages === 0;
   }
 
-  /** Forgets what waits of a lease, but for the rest of a segment that was begun, and resolves when nothing is under way. */
+  /** Forgets what waits of a lost lease. An atomic sink gets the rest of a segment that was begun: it could not flush half of it. */
+  giveUp(lease: Lease): void {
+    this.drop(lease, this.branch.sink.capabilities.atomic ? 'begun' : undefined);
+  }
+
+  /** Gives up a lease and resolves when nothing of it is under way. */
   async finish(lease: Lease): Promise<void> {
-    this.drop(lease, 'begun');
+    this.giveUp(lease);
     await this.changed.until(() => this.idle(lease) || this.halted);
   }
 
@@ -169,18 +183,36 @@ export class SinkWriter {
 
   #gather(): Piece[] {
     if (this.#queues.messages === 0 || this.#waitsToFill()) return [];
-    return this.#queues.gather({ target: this.#target, begunOnly: this.#paused, mayStart: this.#mayStart });
+    return this.#queues.gather({ target: this.#target, begunOnly: this.#pauses > 0, mayStart: this.#mayStart });
   }
 
   readonly #mayStart = (queue: LeaseQueue): boolean => {
     if (queue.cancelBackoff !== undefined || (queue.failing && queue.inFlight > 0)) return false;
-    return queue.inFlight === 0 || this.branch.sink.capabilities.overlap === 'ordered' || !this.#hub.plan.ordered;
+    if (queue.inFlight === 0 || !this.#hub.plan.ordered) return true;
+    if (this.branch.sink.capabilities.overlap !== 'ordered') return false;
+    if (!this.#inTurn) this.#takeTurn();
+    return this.#inTurn;
   };
+
+  /**
+   * Starts the next write behind one that is under way only when all that has happened is heard of: a failure that is on its
+   * way to us must hold it back, or it would overtake what failed.
+   */
+  #takeTurn(): void {
+    if (this.#turnAsked) return;
+    this.#turnAsked = true;
+    void this.#hub.plan.clock.yield().then(() => {
+      this.#turnAsked = false;
+      this.#inTurn = true;
+      this.pump();
+      this.#inTurn = false;
+    });
+  }
 
   #waitsToFill(): boolean {
     const { messages, bytes } = this.#queues;
     const full = messages >= this.#target.maxMessages || bytes >= this.#target.maxBytes;
-    return this.#fillWait.waits(full || this.#paused || this.#hub.urgent());
+    return this.#fillWait.waits(full || this.#pauses > 0 || this.#hub.urgent());
   }
 
   async #write(pieces: readonly Piece[]): Promise<void> {

@@ -58,6 +58,11 @@ export class SourceRunner {
         this.#failure = undefined;
         this.#driver = await this.#open(limitMs);
         limitMs = undefined;
+      } catch (thrown) {
+        if (!this.#run.stopping) this.#run.fail(this.wrap(thrown, 'open'), 'drain'); // it was tried often enough
+        return;
+      }
+      try {
         await this.#consume(this.#driver);
         return;
       } catch (thrown) {
@@ -149,12 +154,17 @@ export class SourceRunner {
       if (this.#failure !== undefined) throw this.#failure;
       const leases = [...this.#held.values()];
       await Promise.all(leases.map((lease) => this.#run.drained(lease)));
-      await this.#run.settleAndCommit();
+      const { settles: settling, onEnd } = this.#run.plan;
+      if (settling === 'always') await this.#run.settleAndCommit();
       // A restart may have come between: its leases are waited for; else something is stuck, and time may help.
       if (this.#allEnded() && [...this.#held.values()].some((lease) => !lease.tracker.empty)) {
         await sleep(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs, this.#run.stopSignal);
       }
       complete = this.#failure === undefined && this.#allEnded() && [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
+      if (!complete || onEnd === undefined || !this.plan.source.capabilities.bounded) continue;
+      onEnd();
+      await this.#changed.until(() => this.#failure !== undefined || this.#run.stopping);
+      complete = false;
     }
   }
 

@@ -120,6 +120,7 @@ export class WriteQueues {
       const { lease } = piece.segment;
       if (lease.discarded || lease.lost) {
         this.forget(piece);
+        this.drop(lease);
         continue;
       }
       const queue = this.of(lease);

@@ -21,7 +21,7 @@ export type { LogEntry, MemoryLog, ProducedMessage } from './memory-log.js';
 export { type Place, placeOf } from './memory-position.js';
 export type { MemoryStream } from './memory-stream.js';
 export { type MemorySystem, type MemorySystemSettings, memorySystem } from './memory-system.js';
-export { type Audit, audit, type Identify, type SettlingRule, watchSettling } from './oracle.js';
+export { type Audit, audit, type Identify, type IsStored, type SettlingRule, watchSettling } from './oracle.js';
 export type { SystemEvent, SystemEvents } from './system-event.js';
 export type { Violations } from './violations.js';
 export { type VirtualClock, virtualClock } from './virtual-clock.js';

@@ -90,6 +90,8 @@ export class Reading implements AsyncIterable<SourceBatch> {
       return { done: true, value: undefined };
     } catch (error) {
       this.#done = true;
+      // A read that was aborted has only stopped fetching: the lease lives until its iterator is ended.
+      if (this.#options.signal.aborted) throw error;
       this.#giveBack();
       // A commit that was called before the engine could see the error is refused, but not the engine's mistake.
       instance.clock.after(0, () => this.end());

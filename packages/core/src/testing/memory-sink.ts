@@ -122,9 +122,6 @@ async function flush(state: SinkState, checkpoint: Checkpoint, signal: AbortSign
   if (state.flushing) throw violations.report(`flush of ${target} while another flush is under way`);
   if (state.writings.size > 0) throw violations.report(`flush of ${target} while a write is under way`);
   const fences = state.claims.require(Object.keys(checkpoint), 'flush');
-  const uncovered = state.staged.find(({ partition }) => partition !== '' && !(partition in checkpoint));
-  if (config.atomic && uncovered !== undefined)
-    throw violations.report(`flush of ${target} with messages of "${uncovered.partition}" but without its position`);
   state.flushing = true;
   function makeDurable(): void {
     assertStillOpen(state);

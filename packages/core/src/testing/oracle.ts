@@ -1,4 +1,5 @@
 import type { Message } from '../message.js';
+import type { Checkpoint } from '../sink-driver.js';
 import type { Position } from '../source-driver.js';
 import { placeOf } from './memory-position.js';
 import type { MemorySystem } from './memory-system.js';
@@ -51,6 +52,9 @@ export function audit(expected: readonly (readonly string[])[], arrived: readonl
 /** Who a message is: its key as text, which no test transform changes. */
 export type Identify = (message: Message, destination: string) => string;
 
+/** Whether a destination has something of this identity. */
+export type IsStored = (destination: string, id: string) => boolean;
+
 /** What is to be watched. */
 export interface SettlingRule {
   readonly stream: string;
@@ -67,7 +71,12 @@ export interface SettlingRule {
    * Whether everything that comes of a source message is stored: its outputs, or its dead letter, or nothing because it was
    * filtered.
    */
-  settled(message: Message, stored: (destination: string, id: string) => boolean): boolean;
+  settled(message: Message, stored: IsStored): boolean;
+  /**
+   * Whether anything that comes of a source message is stored in the destination that owns the position. When it is given, data
+   * and position have to agree exactly at every flush: nothing of a message that the checkpoint does not pass may be stored.
+   */
+  begun?(message: Message, stored: IsStored): boolean;
 }
 
 /**
@@ -75,14 +84,14 @@ export interface SettlingRule {
  * Breaches are reported as violations. Call it before anything runs.
  */
 export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
-  const { stream, sourceId = 'source', owner = 'store', identify, settled } = rule;
+  const { stream, sourceId = 'source', owner = 'store', identify } = rule;
   const stored = new Map<string, Set<string>>();
-  const isStored = (destination: string, id: string): boolean => stored.get(destination)?.has(id) ?? false;
+  const isStored: IsStored = (destination, id) => stored.get(destination)?.has(id) ?? false;
   const watched = new Map<string, number>();
 
   function check(messages: readonly Message[], passedBy: string): void {
     for (const message of messages) {
-      if (!settled(message, isStored))
+      if (!rule.settled(message, isStored))
         system.violations.report(`${passedBy} passes ${identify(message, stream)}, which is not settled`);
     }
   }
@@ -97,6 +106,18 @@ export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
       passed.flatMap(({ message, control }) => (control ? [] : [message])),
       `the checkpoint of partition "${partition}"`,
     );
+  }
+
+  function checkNothingBeyond(checkpoint: Checkpoint): void {
+    for (const partition of system.stream(stream).partitions()) {
+      const next = placeOf(checkpoint[`${sourceId}:${partition}`]?.position)?.next ?? 0;
+      for (const { message } of system.stream(stream).log(partition).entries.slice(next)) {
+        if (rule.begun?.(message, isStored) === true)
+          system.violations.report(
+            `${identify(message, stream)} is stored beyond the checkpoint of partition "${partition}"`,
+          );
+      }
+    }
   }
 
   function isOwner(destination: string | undefined): boolean {
@@ -116,6 +137,7 @@ export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
       for (const [key, { position }] of Object.entries(event.checkpoint)) {
         if (key.startsWith(`${sourceId}:`)) checkPosition(key.slice(sourceId.length + 1), position);
       }
+      if (event.destination !== undefined) checkNothingBeyond(event.checkpoint);
     }
   });
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DeadLetter } from '../../src/engine/dead-letter.js';
 import type { PipelineDefinition } from '../../src/pipeline-definition.js';
-import { crash, fail, failMessages, keyText, type MemorySinkInput } from '../../src/testing/index.js';
+import { crash, fail, failMessages, keyText, type MemorySinkInput, memoryConnector } from '../../src/testing/index.js';
 import { filter, flatMap, map } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, type WorldDefinition, world } from './world.js';
 
@@ -99,17 +99,15 @@ describe('a dead letter', () => {
     here.produce('p', 'a', 'b', 'c');
     refuse('b');
     here.system.faults.next('store.save', crash());
-    const started = here.start({ source: { positionAt }, deadLetter: deadLetter() });
+    here.start({ source: { positionAt }, deadLetter: deadLetter() });
     await here.system.clock.run(() => !here.instance.alive);
     here.system.faults.stop();
     const second = here.system.instance('b');
-    const memory = (await import('../../src/testing/index.js')).memoryConnector(here.system, second);
-    const sink = memory.sink({ destination: 'dead', payload: 'value' });
+    const sink = memoryConnector(here.system, second).sink({ destination: 'dead', payload: 'value' });
     await here.system.clock.settle(here.define({ source: { positionAt }, deadLetter: { sink } }, second).run());
     const ids = letters().map(({ id }) => id.replace(/"lease":\d+/, ''));
     expect(ids).toHaveLength(2);
     expect(ids[0]).toBe(ids[1]);
-    void started;
   });
 
   it('tells the place in its batch where the source has no places for single messages', async () => {
@@ -438,8 +436,11 @@ describe('without a dead-letter sink', () => {
       await expect(here.run({ sink: { payload: 'value' } })).rejects.toMatchObject({ code: 'message_invalid' });
       expect(here.stored()).toEqual(['a', 'b']);
       expect(placeOfCheckpoint()).toBe(2);
-      expect(await here.run({ sink: { payload: 'value' }, onInvalid: 'drop' })).toMatchObject({ received: 2, dropped: 1 });
-    expect(here.stored()).toEqual(['a', 'b', 'd']);
+      expect(await here.run({ sink: { payload: 'value' }, onInvalid: 'drop' })).toMatchObject({
+        received: 2,
+        dropped: 1,
+      });
+      expect(here.stored()).toEqual(['a', 'b', 'd']);
     },
   );
 

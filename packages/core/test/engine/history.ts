@@ -191,7 +191,7 @@ export const histories: fc.Arbitrary<History> = fc.record({
     { payload: 'value', flush: true },
     { payload: 'value', atomic: true },
   ),
-  partitions: fc.array(fc.array(kind, { maxLength: 14 }), { minLength: 1, maxLength: 3 }),
+  partitions: fc.array(fc.array(kind, { maxLength: 10 }), { minLength: 1, maxLength: 3 }),
   asyncTransforms: fc.boolean(),
   latencyMs: fc.constantFrom(0, 2, 20, 200, 1500),
   budget: fc.record({ maxMessages: fc.constantFrom(1, 3, 10, 50_000), maxBytes: fc.constantFrom(10, 100, 1_000_000) }),

@@ -11,6 +11,7 @@ export function watchHistory(system: MemorySystem, history: History): void {
     stream: 'in',
     owner: ownerOf(history),
     identify,
+    begun: (message, stored) => outputsOf(keyText(message)).some((output) => stored('out0', output)),
     settled(message, stored) {
       const id = keyText(message);
       const dead = stored('dead', id);

@@ -363,13 +363,6 @@ describe('breaches by the engine that a sink catches', () => {
     await expectViolation(system, () => sink.flush?.(checkpointAt('p', 1), noSignal()), 'without a claim');
   });
 
-  it('an atomic flush of messages without their position', async () => {
-    const sink = await openSink(system, { atomic: true });
-    await sink.claim?.(['p', 'q']);
-    await sink.write(batchOf('p', 'a'), noSignal());
-    await expectViolation(system, () => sink.flush?.(checkpointAt('q', 1), noSignal()), 'without its position');
-  });
-
   it('a claim while a write is under way', async () => {
     const sink = await openSink(system, { atomic: true });
     await sink.claim?.(['p']);

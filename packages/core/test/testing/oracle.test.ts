@@ -107,6 +107,22 @@ describe('watching what is settled', () => {
     expect(system.violations.found).toEqual(['the checkpoint of partition "p" passes b, which is not settled']);
   });
 
+  it('reports messages that an atomic destination stores beyond its checkpoint', async () => {
+    const begun: NonNullable<SettlingRule['begun']> = (message, stored) => stored('out', keyText(message));
+    watchSettling(system, {
+      stream: 'in',
+      owner: { destination: 'out' },
+      identify: keyText,
+      settled: () => true,
+      begun,
+    });
+    const sink = await openSink(system, { atomic: true });
+    await sink.claim?.(['source:p']);
+    await sink.write(batchOf('source:p', 'a', 'b'), noSignal());
+    await sink.flush?.({ ...checkpoint(1) }, noSignal());
+    expect(system.violations.found).toEqual(['b is stored beyond the checkpoint of partition "p"']);
+  });
+
   it('does not look at the checkpoint of a destination that does not own the position', async () => {
     watch('nobody');
     const sink = await openSink(system, { atomic: true });

@@ -1,0 +1,291 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { delay, endRead, fail, hang, hangIgnoringAbort, type MemoryGroup } from '../../src/testing/index.js';
+import { expectNoViolations, keys, type World, type WorldDefinition, world } from './world.js';
+
+let here: World;
+beforeEach(() => {
+  here = world();
+});
+afterEach(() => expectNoViolations(here));
+
+const group = (): MemoryGroup => here.system.stream('in').group('copy');
+const committed = (partition: string): number | undefined => group().progress(partition).committed;
+const assigned: WorldDefinition = { source: { partitions: 'assigned', position: 'source', bounded: false } };
+const kinds = [
+  ['a sink without flush', {}],
+  ['a sink with flush', { flush: true }],
+  ['an atomic sink', { atomic: true }],
+] as const;
+
+describe('a source that loses its connection', () => {
+  it('is closed and opened again, and goes on where the checkpoint stands', async () => {
+    here.produce('p', ...keys('p', 9));
+    here.system.faults.next('source.read', undefined, undefined, fail('not_connected'));
+    await here.run({ source: { batchMessages: 3 } });
+    const calls = here.calls.map(({ name }) => name).filter((name) => /source\.(open|close)/.test(name));
+    expect(calls).toEqual(['source.open', 'source.close', 'source.open', 'source.close']);
+    expect([...new Set(here.stored())]).toEqual(keys('p', 9));
+  });
+
+  it.each(kinds)('doubles nothing that was durable by then, with %s', async (_name, sink) => {
+    here.produce('p', ...keys('p', 9));
+    here.system.faults.next('source.read', undefined, undefined, fail('not_connected', 3000));
+    await here.run({ source: { batchMessages: 3 }, sink });
+    expect(here.stored()).toEqual(keys('p', 9));
+  });
+
+  it('is opened again for ever once it was open', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.open', undefined, ...Array.from({ length: 25 }, () => fail('not_connected')));
+    here.system.faults.next('source.read', fail('not_connected'));
+    await here.run();
+    expect(here.stored()).toEqual(['a']);
+  });
+
+  it('stops the pipeline after ten failures of an unknown kind, with what was read delivered', async () => {
+    here.produce('p', 'a', 'b');
+    here.system.faults.next('source.read', undefined, ...Array.from({ length: 10 }, () => fail('unknown')));
+    const stopped = here.run({ source: { batchMessages: 1, bounded: false } });
+    await expect(stopped).rejects.toMatchObject({
+      code: 'unknown',
+      direction: 'source',
+      operation: 'read',
+      partition: 'p',
+    });
+    expect(here.stored()).toEqual(['a']);
+    expect(here.callsOf('source.open')).toHaveLength(10);
+  });
+
+  it('tells that it is degraded and that it has recovered', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.read', fail('not_connected'), fail('not_connected'));
+    await here.run();
+    const told = here.events.map((event) => ('part' in event ? `${event.type} ${event.part}` : event.type));
+    expect(told).toEqual(['started', 'degraded source', 'degraded source', 'recovered source', 'stopped']);
+  });
+
+  it('drops the commits of the old connection', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('source.commit', fail('not_connected', 100));
+    await here.run({ source: { batchMessages: 2, position: 'source' } });
+    expect(committed('p')).toBe(4);
+  });
+
+  it('ends with what it read committed, though a commit loses the connection at the very end', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.commit', fail('not_connected'), fail('not_connected'));
+    expect(await here.run({ source: { position: 'source' } })).toMatchObject({ unsettled: 0 });
+    expect(committed('p')).toBe(1);
+  });
+});
+
+describe('an unbounded source that ends unasked', () => {
+  it('is opened again when it has one partition', async () => {
+    here.produce('', 'a');
+    here.system.faults.next('source.read', undefined, endRead());
+    const run = here.start({ source: { partitions: 'single', bounded: false } });
+    await here.system.clock.advance(0);
+    here.produce('', 'b');
+    await here.system.clock.run(() => here.stored().includes('c') || here.callsOf('source.open').length === 2);
+    here.produce('', 'c');
+    await here.system.clock.run(() => here.stored().includes('c'));
+    await run.stop();
+    expect(new Set(here.stored())).toEqual(new Set(['a', 'b', 'c']));
+  });
+
+  it('is opened again when every partition has ended', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.read', undefined, endRead());
+    const run = here.start({ source: { bounded: false } });
+    await here.system.clock.advance(0);
+    here.produce('p', 'b');
+    await here.system.clock.run(() => here.stored().includes('b'));
+    await run.stop();
+    expect(here.callsOf('source.open').length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe('a bounded source', () => {
+  it('ends the run when everything is read, written and committed', async () => {
+    here.produce('p', ...keys('p', 250));
+    here.system.faults.decideBy(({ name }) => (/write|commit|save/.test(name) ? delay(700) : undefined));
+    const stats = await here.run({ source: { position: 'source' } });
+    expect(stats).toMatchObject({ received: 250, written: 250, inFlight: 0, unsettled: 0 });
+    expect(committed('p')).toBe(250);
+  });
+
+  it('ends the run at once when there is nothing', async () => {
+    expect(await here.run()).toMatchObject({ received: 0 });
+    here.produce('p');
+    expect(await here.run()).toMatchObject({ received: 0, unsettled: 0 });
+  });
+
+  it('has every group member finish its own partitions', async () => {
+    here.produce('p', ...keys('p', 5));
+    here.produce('q', ...keys('q', 5));
+    here.system.stream('in').end();
+    const definition = { source: { partitions: 'assigned', position: 'source' } } as const;
+    const first = here.start(definition);
+    const second = here.start(definition, here.system.instance('b'));
+    await here.system.clock.settle(Promise.all([first.done, second.done]));
+    expect(here.stored().toSorted()).toEqual([...keys('p', 5), ...keys('q', 5)]);
+    expect([committed('p'), committed('q')]).toEqual([5, 5]);
+  });
+});
+
+describe('partitions that are found later', () => {
+  it.each(kinds)('are read from then on, with %s', async (_name, sink) => {
+    here.produce('p', 'a');
+    const run = here.start({ ...assigned, sink });
+    await here.system.clock.advance(10);
+    here.produce('q', 'b');
+    await here.system.clock.run(() => here.stored().length === 2, 60_000);
+    await run.stop();
+    expect(here.stored().toSorted()).toEqual(['a', 'b']);
+  });
+});
+
+describe('a partition that leaves the set', () => {
+  it.each(kinds)(
+    'is written and committed to its end before the next set is asked for, with %s',
+    async (_name, sink) => {
+      here.produce('p', ...keys('p', 4));
+      here.produce('q', 'q1');
+      here.system.faults.next('sink.write', delay(2000), delay(2000));
+      const run = here.start({ ...assigned, sink });
+      await here.system.clock.advance(10);
+      group().assignment.assign('p', null);
+      await here.system.clock.advance(100);
+      expect(group().assignment.holder('p')).toBe('a');
+      await here.system.clock.run(() => group().assignment.holder('p') === undefined);
+      expect(committed('p')).toBe(4);
+      expect(here.stored()).toEqual(expect.arrayContaining(keys('p', 4)));
+      await run.stop();
+    },
+  );
+
+  it('goes to another instance, which reads on without repeating anything', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.produce('q', ...keys('q', 4));
+    const first = here.start(assigned);
+    await here.system.clock.advance(1500);
+    const second = here.start(assigned, here.system.instance('b'));
+    await here.system.clock.advance(2000);
+    here.produce('p', ...keys('p', 4, 5));
+    here.produce('q', ...keys('q', 4, 5));
+    await here.system.clock.run(() => here.stored().length === 16, 60_000);
+    await first.stop();
+    await second.stop();
+    expect(here.stored().toSorted()).toEqual([...keys('p', 8), ...keys('q', 8)]);
+    expect(new Set(group().leases.map(({ instance }) => instance))).toEqual(new Set(['a', 'b']));
+  });
+
+  it('is let go when its messages cannot be settled within the time for a shutdown', async () => {
+    here.produce('p', 'a');
+    here.produce('q', 'b');
+    here.system.faults.decideBy(({ name, messages }) =>
+      name === 'sink.write' && messages.some(({ key }) => key === 'a') ? fail('rate_limited') : undefined,
+    );
+    const run = here.start({
+      ...assigned,
+      sink: { overlap: 'partitions', preferred: { maxMessages: 1 } },
+      shutdownTimeoutMs: 5000,
+    });
+    await here.system.clock.advance(10);
+    group().assignment.assign('p', null);
+    await here.system.clock.run(() => group().assignment.holder('p') === undefined);
+    expect(committed('p')).toBeUndefined();
+    here.system.faults.stop();
+    group().assignment.assign('p', undefined);
+    await here.system.clock.run(() => committed('p') === 1);
+    await run.stop();
+    expect(here.stored().toSorted()).toEqual(['a', 'b']);
+  });
+
+  it('leaves the others alone', async () => {
+    here.produce('p', 'p1');
+    here.produce('q', 'q1');
+    const run = here.start(assigned);
+    await here.system.clock.advance(10);
+    group().assignment.assign('p', null);
+    await here.system.clock.advance(10);
+    expect(group().leases.filter(({ partition }) => partition === 'q')).toMatchObject([{ state: 'held' }]);
+    await run.stop();
+  });
+});
+
+describe('a partition that is lost without warning', () => {
+  it.each(kinds)(
+    'has nothing of the old lease committed, and comes again when it is regained, with %s',
+    async (_name, sink) => {
+      here.produce('p', ...keys('p', 4));
+      here.produce('q', 'q1');
+      here.system.faults.next('sink.write', delay(500), delay(500));
+      const run = here.start({ ...assigned, sink });
+      await here.system.clock.advance(10);
+      group().lose('p', null);
+      await here.system.clock.advance(5000);
+      expect(committed('p')).toBeUndefined();
+      group().assignment.assign('p', undefined);
+      here.produce('p', 'p5');
+      await here.system.clock.run(() => committed('p') === 5, 120_000);
+      await run.stop();
+      expect(new Set(here.stored())).toEqual(new Set([...keys('p', 5), 'q1']));
+    },
+  );
+
+  it('is found out by a commit', async () => {
+    here.produce('p', ...keys('p', 2));
+    here.produce('q', 'q1');
+    const run = here.start(assigned);
+    await here.system.clock.advance(10);
+    here.system.faults.next('source.commit', fail('lease_lost'));
+    await here.system.clock.advance(3000);
+    here.produce('q', 'q2');
+    await here.system.clock.run(() => here.stored().includes('q2'));
+    await run.stop();
+  });
+
+  it('does not commit under the new lease what was written under the old one', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('sink.write', delay(2000));
+    const run = here.start({ ...assigned, source: { ...assigned.source, batchMessages: 2 } });
+    await here.system.clock.advance(10);
+    group().lose('p');
+    await here.system.clock.run(() => committed('p') === 4, 120_000);
+    await run.stop();
+    expect(group().leases.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(group().commits.map(({ lease }) => lease))).toEqual(new Set([group().leases.at(-1)?.id]));
+  });
+
+  it('has the writes of the old lease settled before anything of the new one is written', async () => {
+    here.produce('p', ...keys('p', 2));
+    here.system.faults.next('sink.write', delay(5000));
+    const run = here.start({ ...assigned, sink: { overlap: 'partitions' } });
+    await here.system.clock.advance(10);
+    group().lose('p');
+    await here.system.clock.run(() => committed('p') === 2, 120_000);
+    await run.stop();
+    const [first, second] = here.callsOf('sink.write');
+    expect(second?.startedAt).toBeGreaterThanOrEqual(first?.endedAt ?? Infinity);
+  });
+});
+
+describe('a read that does not end', () => {
+  it('does not keep a restart from going on', async () => {
+    here.produce('p', 'a', 'b');
+    here.system.faults.next('source.read', undefined, hangIgnoringAbort(1000));
+    here.system.faults.next('sink.flush', fail('conflict'));
+    await here.run({ source: { batchMessages: 1 }, sink: { flush: true }, flush: { intervalMs: 100 } });
+    expect(here.stored()).toEqual(['a', 'b']);
+  });
+
+  it('does not keep a shutdown from ending', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.read', hang());
+    const run = here.start({ source: { bounded: false } });
+    await here.system.clock.advance(1000);
+    await run.stop();
+    expect(here.stored()).toEqual([]);
+  });
+});

@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { delay, fail, hang, hangIgnoringAbort } from '../../src/testing/index.js';
+import { map } from '../../src/transform.js';
+import { expectNoViolations, keys, type World, world } from './world.js';
+
+let here: World;
+beforeEach(() => {
+  here = world();
+  here.produce('p');
+});
+afterEach(() => expectNoViolations(here));
+
+const now = (): number => here.system.clock.now();
+const unbounded = { bounded: false } as const;
+const kinds = [
+  ['a sink without flush', {}],
+  ['a sink with flush', { flush: true }],
+  ['an atomic sink', { atomic: true }],
+] as const;
+
+describe('shutdown', () => {
+  it.each(kinds)(
+    'writes and settles what was read, reads no more, and closes everything, with %s',
+    async (_name, sink) => {
+      here.produce('p', ...keys('p', 10));
+      here.system.faults.next('sink.write', delay(1000), delay(1000));
+      const run = here.start({
+        source: { ...unbounded, batchMessages: 5 },
+        sink: { ...sink, preferred: { maxMessages: 5 } },
+      });
+      await here.system.clock.advance(10);
+      run.abort();
+      here.produce('p', 'late');
+      expect(await here.system.clock.settle(run.done)).toMatchObject({
+        received: 10,
+        written: 10,
+        unsettled: 0,
+        inFlight: 0,
+      });
+      expect(here.stored()).toEqual(keys('p', 10));
+      await here.run({ sink });
+      expect(here.stored()).toEqual([...keys('p', 10), 'late']);
+      for (const name of ['source.close', 'sink.close'] as const) expect(here.callsOf(name)).toHaveLength(2);
+    },
+  );
+
+  it('ends back-off at once: one more try, and what fails is left for the next run', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.decideBy(({ name }) => (name === 'sink.write' ? fail('rate_limited') : undefined));
+    const run = here.start({ source: unbounded });
+    await here.system.clock.advance(20_000);
+    const stopped = now();
+    const stats = await run.stop();
+    expect(now() - stopped).toBeLessThan(100);
+    expect(stats).toMatchObject({ unsettled: 3, written: 0 });
+    here.system.faults.stop();
+    await here.run();
+    expect(here.stored()).toEqual(keys('p', 3));
+  });
+
+  it('ends the back-off of a source that cannot be opened again', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.open', undefined, ...Array.from({ length: 20 }, () => fail('not_connected')));
+    here.system.faults.next('source.read', undefined, fail('not_connected'));
+    const run = here.start({ source: unbounded });
+    here.produce('p', 'b');
+    await here.system.clock.advance(30_000);
+    const stopped = now();
+    await run.stop();
+    expect(now()).toBe(stopped);
+  });
+
+  it('ends the back-off of a sink that is opened again', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('sink.write', fail('not_connected'));
+    here.system.faults.next('sink.open', undefined, ...Array.from({ length: 20 }, () => fail('not_connected')));
+    const run = here.start({ source: unbounded });
+    await here.system.clock.advance(30_000);
+    const stopped = now();
+    expect(await run.stop()).toMatchObject({ unsettled: 1 });
+    expect(now()).toBe(stopped);
+  });
+
+  it.each(kinds)('takes 25 s at the most, and counts what is unsettled then, with %s', async (_name, sink) => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.next('sink.write', hangIgnoringAbort(120_000));
+    const run = here.start({ source: unbounded, sink, timeoutMs: 100_000 });
+    await here.system.clock.advance(100);
+    const stopped = now();
+    const stats = await run.stop();
+    expect(stats.unsettled).toBe(3);
+    expect(now() - stopped).toBeGreaterThanOrEqual(25_000);
+    expect(now() - stopped).toBeLessThan(35_000);
+  });
+
+  it('takes as long as the definition allows', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('sink.write', hang());
+    const run = here.start({ source: unbounded, shutdownTimeoutMs: 2000 });
+    await here.system.clock.advance(100);
+    const stopped = now();
+    expect(await run.stop()).toMatchObject({ unsettled: 1 });
+    expect(now() - stopped).toBeLessThan(4000);
+  });
+
+  it.each(kinds)('leaves what a failed flush or write loses for the next run, with %s', async (_name, sink) => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('sink.write', delay(100), fail('conflict', 100));
+    here.system.faults.next('sink.flush', fail('conflict'), fail('conflict'));
+    const run = here.start({
+      source: { ...unbounded, batchMessages: 2 },
+      sink: { ...sink, preferred: { maxMessages: 2 } },
+    });
+    await here.system.clock.advance(150);
+    const stats = await run.stop();
+    expect(stats.unsettled).toBeGreaterThan(0);
+    here.system.faults.stop();
+    await here.run({ sink });
+    const stored = here.stored();
+    if ('atomic' in sink) expect(stored).toEqual(keys('p', 4));
+    else expect([...new Set(stored)]).toEqual(keys('p', 4));
+  });
+
+  it('waits for asynchronous transforms', async () => {
+    here.produce('p', ...keys('p', 3));
+    const slow = map(async (message) => {
+      await new Promise<void>((resolve) => here.instance.clock.after(1000, resolve));
+      return message;
+    });
+    const run = here.start({ source: unbounded, transforms: [slow] });
+    await here.system.clock.advance(500);
+    expect(await run.stop()).toMatchObject({ written: 3, unsettled: 0 });
+  });
+
+  it('does not tell a failure', async () => {
+    const run = here.start({ source: unbounded });
+    await here.system.clock.advance(10);
+    await run.stop();
+    expect(here.events.at(-1)).toMatchObject({ type: 'stopped', error: undefined, summary: { unsettled: 0 } });
+  });
+
+  it('lets another run begin after it', async () => {
+    here.produce('p', 'a');
+    const made = here.define();
+    await here.system.clock.settle(made.run());
+    here.produce('p', 'b');
+    const again = made.run();
+    await expect(made.run()).rejects.toMatchObject({ code: 'unsupported', message: 'pipeline "copy" runs already' });
+    await here.system.clock.settle(again);
+    expect(here.stored()).toEqual(['a', 'b']);
+    expect(made.stats().received).toBe(1);
+  });
+
+  it('comes before a fatal failure is told, and everything is closed then', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('sink.write', fail('permission_denied'));
+    await expect(here.run()).rejects.toMatchObject({ code: 'permission_denied' });
+    expect(here.callsOf('source.close')).toHaveLength(1);
+    expect(here.callsOf('sink.close')).toHaveLength(1);
+    expect(here.callsOf('store.release')).toHaveLength(1);
+    expect(here.events.at(-1)).toMatchObject({ type: 'stopped', error: { code: 'permission_denied' } });
+  });
+
+  it('does not hang on a driver that does not close', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.close', hang());
+    here.system.faults.next('sink.close', hang());
+    const started = now();
+    await here.run();
+    expect(now() - started).toBeLessThan(15_000);
+    expect(here.stored()).toEqual(['a']);
+  });
+});
+
+describe('an abort before everything is open', () => {
+  it('opens nothing when it was there already', async () => {
+    here.produce('p', 'a');
+    const controller = new AbortController();
+    controller.abort();
+    const stats = await here.system.clock.settle(here.define().run({ signal: controller.signal }));
+    expect(stats).toMatchObject({ received: 0, unsettled: 0 });
+    expect(here.callsOf('source.read')).toEqual([]);
+  });
+
+  it.each(['sink.open', 'source.open', 'sink.claim', 'source.partitions'] as const)(
+    'ends a run at %s',
+    async (name) => {
+      here.produce('p', 'a');
+      here.system.faults.next(name, hang());
+      const run = here.start({ source: unbounded, sink: { atomic: true } });
+      await here.system.clock.advance(1000);
+      const stopped = now();
+      const stats = await run.stop();
+      expect(stats).toMatchObject({ received: 0, unsettled: 0 });
+      expect(now() - stopped).toBeLessThan(26_000);
+    },
+  );
+});
+
+describe('the first open', () => {
+  it.each(['sink.open', 'source.open'] as const)('may take 30 s with retries, and then is fatal: %s', async (name) => {
+    here.produce('p', 'a');
+    here.system.faults.decideBy((operation) => (operation.name === name ? fail('not_connected') : undefined));
+    const started = now();
+    await expect(here.run()).rejects.toMatchObject({
+      code: 'not_connected',
+      operation: 'open',
+      message: expect.stringMatching(/gave up after \d+/),
+    });
+    expect(now() - started).toBeLessThanOrEqual(30_000);
+    expect(here.callsOf(name).length).toBeGreaterThan(4);
+  });
+
+  it.each(['sink.open', 'source.open'] as const)('may hang for openTimeoutMs: %s', async (name) => {
+    here.produce('p', 'a');
+    here.system.faults.next(name, hang());
+    const started = now();
+    await expect(here.run({ openTimeoutMs: 2000 })).rejects.toMatchObject({ code: 'timeout' });
+    expect(now() - started).toBeLessThan(4000);
+  });
+
+  it.each(['sink.open', 'source.open'] as const)('is not tried again when it fails for good: %s', async (name) => {
+    here.system.faults.next(name, fail('unauthenticated'));
+    await expect(here.run()).rejects.toMatchObject({ code: 'unauthenticated', operation: 'open' });
+    expect(here.callsOf(name)).toHaveLength(1);
+  });
+
+  it.each(['sink.open', 'source.open'] as const)('is tried again while it may pass: %s', async (name) => {
+    here.produce('p', 'a');
+    here.system.faults.next(name, fail('not_connected'), fail('timeout'), fail('unknown'));
+    await here.run();
+    expect(here.stored()).toEqual(['a']);
+    expect(here.events.filter(({ type }) => type === 'degraded')).toHaveLength(3);
+  });
+
+  it('that comes after it was given up is closed', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('sink.open', hangIgnoringAbort(500));
+    await expect(here.run({ openTimeoutMs: 1000 })).rejects.toMatchObject({ code: 'timeout' });
+    await here.system.clock.advance(1000);
+    expect(here.callsOf('sink.close')).toHaveLength(1);
+  });
+});

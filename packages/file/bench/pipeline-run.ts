@@ -1,0 +1,34 @@
+// The pipeline that does the same as raw-loop.ts.
+import { memoryCheckpoints, pipeline } from '@sluice/core';
+import { defineConnector, z } from '@sluice/core/driver';
+import { file } from '@sluice/file';
+
+const drop = defineConnector({
+  name: 'null',
+  title: 'Null',
+  contract: 1,
+  sink: {
+    config: z.strictObject({}),
+    capabilities: () => ({
+      atomic: false,
+      idempotent: false,
+      overlap: 'none',
+      payload: 'bytes',
+      changes: false,
+      preferred: { maxMessages: 5000, maxBytes: 1024 * 1024, maxInFlight: 1 },
+    }),
+    open: () => Promise.resolve({ write: () => Promise.resolve(), close: () => Promise.resolve() }),
+  },
+});
+
+const [input = '', output] = process.argv.slice(2);
+const started = performance.now();
+const cpu = process.cpuUsage();
+const { written: messages } = await pipeline({
+  name: 'bench',
+  source: file.source({ path: input }),
+  sink: output === undefined ? drop.sink({}) : file.sink({ path: output }),
+  checkpoints: memoryCheckpoints(),
+}).run();
+const { user, system } = process.cpuUsage(cpu);
+console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
