@@ -10,5 +10,4 @@ const celsius = pipeline({
   sink: file.sink({ path: 'out/celsius.txt' }),
 });
 console.log(celsius.guarantee.summary);
-const { written } = await celsius.run();
-console.log(`${written} lines written`);
+console.log((await celsius.run()).written, 'lines written');

@@ -235,7 +235,7 @@ export function checkpointPath(path: string): string {
   return `${path}.checkpoint`;
 }
 
-function lockOutput(path: string): FileLock {
+export function lockOutput(path: string): FileLock {
   const lockPath = `${path}.lock`;
   try {
     const lock = lockFile(lockPath);

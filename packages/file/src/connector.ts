@@ -48,5 +48,9 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
     open: async (config, _options, context) => (await import('./sink.js')).openFileSink(config, context),
     check: async (config) => (await import('./sink.js')).checkFileSink(config),
     discover: async (config) => (await import('./sink.js')).discoverOutput(config),
+    positions: {
+      load: async (...request) => (await import('./output-positions.js')).outputPositions.load(...request),
+      save: async (...request) => (await import('./output-positions.js')).outputPositions.save(...request),
+    },
   },
 });

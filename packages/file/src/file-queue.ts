@@ -10,14 +10,15 @@ export interface FileQueue {
 export function fileQueue(files: readonly string[], maxOpenFiles: number): FileQueue {
   const held = new Set(files.slice(0, maxOpenFiles));
   const finished = new Set<string>();
+  let taken = held.size;
   let wake = (): void => undefined;
   return {
     async *sets(signal) {
+      signal.addEventListener('abort', () => wake(), { once: true });
       yield [...held];
-      for (let taken = held.size; taken < files.length; ) {
+      while (taken < files.length) {
         await new Promise<void>((resolve) => {
           wake = resolve;
-          signal.addEventListener('abort', () => resolve(), { once: true });
           if (signal.aborted || finished.size > 0) resolve();
         });
         if (signal.aborted) return;

@@ -53,6 +53,14 @@ function positionsOf(batches: readonly SourceBatch[]): { readonly count: number;
   );
 }
 
+/** Where two long lists differ: showing all of both would take minutes. */
+function firstDifference(found: readonly unknown[], expected: readonly unknown[]): unknown {
+  const index = Array.from({ length: Math.max(found.length, expected.length) }).findIndex(
+    (_, at) => found[at] !== expected[at],
+  );
+  return index === -1 ? undefined : { index, found: found[index], expected: expected[index] };
+}
+
 describe.each(compressions)('a file "data$extension"', ({ extension, compress }) => {
   test.each(framings)(
     'is read as $framing, and goes on after every position',
@@ -82,10 +90,10 @@ describe.each(compressions)('a file "data$extension"', ({ extension, compress })
     const lines = Array.from({ length: 200_000 }, (_, index) => `line ${index}`);
     await writeFile(path, compress(Buffer.from(`${lines.join('\n')}\n`)));
     const batches = await readBatches(await openSource({ path }), path, undefined, { maxMessages: 700 });
-    expect(payloads(batches).join('\n')).toBe(lines.join('\n'));
+    expect(firstDifference(payloads(batches), lines)).toBeUndefined();
     const half = Math.floor(batches.length / 2);
     const rest = await readBatches(await openSource({ path }), path, batches[half]?.position);
-    expect(payloads(rest).join('\n')).toBe(payloads(batches.slice(half + 1)).join('\n'));
+    expect(firstDifference(payloads(rest), payloads(batches.slice(half + 1)))).toBeUndefined();
   });
 
   test('that is empty ends at once', async () => {

@@ -53,10 +53,14 @@ export async function openSource(config: Partial<UdpSourceConfig> = {}): Promise
   return { ...told, driver, socket, port: socket.address().port, [Symbol.asyncDispose]: () => driver.close() };
 }
 
-/** Opens the sink; disposing closes it. */
-export async function openSink(config: UdpSinkConfig): Promise<SinkDriver & AsyncDisposable> {
-  const driver = await openUdpSink(sinkConfig.parse(config), {}, fakeContext().context);
-  return Object.assign(driver, { [Symbol.asyncDispose]: () => driver.close() });
+/** Opens the sink; `sockets` are those that it has opened so far, and disposing closes it. */
+export async function openSink(
+  config: UdpSinkConfig,
+): Promise<SinkDriver & AsyncDisposable & { readonly sockets: readonly Socket[] }> {
+  const sockets: Socket[] = [];
+  const onSocket = (socket: Socket) => void sockets.push(socket);
+  const driver = await openUdpSink(sinkConfig.parse(config), { onSocket }, fakeContext().context);
+  return Object.assign(driver, { sockets, [Symbol.asyncDispose]: () => driver.close() });
 }
 
 /** Reads batches until they hold `count` messages, then ends the iterator as the engine does. */

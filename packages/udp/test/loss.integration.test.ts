@@ -15,6 +15,8 @@ test('datagrams that the kernel dropped are counted, and the first loss is told'
   await Promise.all(Array.from({ length: 100 }, () => peer.send(Buffer.alloc(1000), source.port)));
   await vi.waitFor(() => expect(source.metrics.get('droppedByKernel')).toBeGreaterThan(0), lossDeadline);
   await vi.waitFor(() => expect(counted(source)).toBe(100), lossDeadline);
+  await source.driver.close();
+  expect(counted(source)).toBe(100);
   expect(source.notices.filter((text) => text.includes('droppedByKernel'))).toHaveLength(1);
 });
 

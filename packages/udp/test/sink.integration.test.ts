@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { BatchError } from '@sluice/core/driver';
 import { expect, test, vi } from 'vitest';
 import { classifyUdpError } from '../src/error.js';
@@ -153,8 +154,11 @@ test('a refusal that comes between two writes fails the second one, and the sock
   await gone[Symbol.asyncDispose]();
   await using sink = await openSink({ host: '127.0.0.1', port: gone.port });
   const single = batchOf([{ payload: Buffer.from('x') }]);
+  const refused = sink.sockets.map((socket) => once(socket, 'error'));
   await sink.write(single, never);
-  await vi.waitFor(() => expect(sink.write(single, never)).rejects.toMatchObject({ code: 'ECONNREFUSED' }));
+  expect(await Promise.all(refused)).toHaveLength(1);
+  await expect(sink.write(single, never)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await sink.write(single, never);
 });
 
 test('a way that is broken for every message fails the write as a whole, for some only these', async () => {
@@ -168,6 +172,12 @@ test('a way that is broken for every message fails the write as a whole, for som
   expect(classifyUdpError(whole)).toMatchObject({ code: 'not_connected' });
   await expect(sink.write(batchOf([reachable, unreachable]), never)).rejects.toMatchObject({
     failures: [{ index: 1, error: { code: 'ENETUNREACH' } }],
+  });
+  await expect(sink.write(batchOf([unreachable, { ...reachable, payload: null }]), never)).rejects.toMatchObject({
+    failures: [
+      { index: 0, error: { code: 'ENETUNREACH' } },
+      { index: 1, error: { code: 'message_invalid' } },
+    ],
   });
   expect(await receive(peer, 1)).toEqual([payload]);
 });

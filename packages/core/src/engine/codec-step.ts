@@ -18,8 +18,10 @@ export function decodeStep(codec: Codec): Step {
 
 /** Turns payloads that are values into bytes; null passes, and so do bytes, unless the codec says otherwise. */
 export function encodeStep(codec: Codec): Step {
-  const passes = ({ payload }: Message): boolean =>
-    payload === null ? !codec.keepsChanges : payload instanceof Uint8Array && !codec.keepsChanges && codec.encodesBytes !== true;
+  const nullPasses = !codec.keepsChanges;
+  const bytesPass = nullPasses && codec.encodesBytes !== true;
+  // Bytes are the only view among values, and this is several times as fast as `instanceof Uint8Array`.
+  const passes = ({ payload }: Message): boolean => (payload === null ? nullPasses : bytesPass && ArrayBuffer.isView(payload));
   return {
     kind: 'map',
     label: `codec ${codec.name}`,

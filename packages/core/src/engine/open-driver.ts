@@ -16,6 +16,8 @@ export interface OpenRequest<Driver> {
   readonly limitMs: number | undefined;
   /** One attempt may take so long. */
   readonly attemptMs: number;
+  /** How long an attempt that is under way may take to end when stopped. Default 1000. */
+  readonly graceMs?: number;
   /** Ends trying. */
   readonly stop: AbortSignal;
   /** Told of every failure that is tried again. */
@@ -62,7 +64,7 @@ async function attempt<Driver extends { close(): Promise<void> }>(request: OpenR
     if (!(await settles(request.clock, ms, Promise.race([opening, stopped])))) {
       throw new ConnectorError('timeout', `no answer within ${seconds(ms)} s`);
     }
-    if (controller.signal.aborted && !(await settles(request.clock, 1000, opening))) {
+    if (controller.signal.aborted && !(await settles(request.clock, request.graceMs ?? 1000, opening))) {
       throw new ConnectorError('aborted', 'stopped while opening');
     }
     return await opening;

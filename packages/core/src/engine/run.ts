@@ -129,7 +129,9 @@ export class Run implements Hub {
       backoff: new Backoff(retry),
       maxAttempts: retry.maxAttempts,
       limitMs: openTimeoutMs,
-      attemptMs: openTimeoutMs, // one that comes late would fence the next
+      // A claim that comes late would fence whoever came next.
+      attemptMs: openTimeoutMs,
+      graceMs: openTimeoutMs,
       stop: this.#stop.signal,
       onRetry: (error, attempt, delayMs) => this.degraded('checkpoint', error, attempt, delayMs),
     });
@@ -179,6 +181,7 @@ export class Run implements Hub {
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
     this.stats.unsettled = this.budget.messages + this.#restarter.unread;
     await settles(this.plan.clock, 5000, this.#settler.release());
+    this.#failure ??= this.#settler.unsavedBecause;
   }
 
   receive(lease: Lease, batch: SourceBatch): void | Promise<void> {

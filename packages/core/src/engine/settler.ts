@@ -9,7 +9,7 @@ import type { Lease } from './lease.js';
 import { retriesForever } from './part-error.js';
 import type { Run } from './run.js';
 import type { SinkWriter } from './sink-writer.js';
-import { sleep } from './sleep.js';
+import { pause } from './sleep.js';
 
 /**
  * Settles what is finished, in the one legal order: the sinks have it durably, then the checkpoint is durable, then the
@@ -22,6 +22,8 @@ export class Settler {
   readonly #run: Run;
   readonly #mutex = new Mutex();
   readonly #saveBackoff: Backoff;
+  /** Why the last checkpoint is not stored. */
+  unsavedBecause: ConnectorError | undefined;
   readonly #moved = new Set<Lease>();
   #next: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -200,30 +202,41 @@ export class Settler {
     if (stored.length > 0 && this.#claim !== undefined) {
       const added = Object.fromEntries(stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]));
       const checkpoint = { ...this.#checkpoint, ...added };
-      try {
-        await this.#claim.save(checkpoint);
-      } catch (error) {
+      if (!(await this.#store(this.#claim, checkpoint))) {
         for (const { lease } of moved) this.#moved.add(lease);
-        this.#saveFailed(error);
         return;
       }
-      if (this.#saveBackoff.attempts > 0) this.#run.recovered('checkpoint');
-      this.#saveBackoff.reset();
       this.#checkpoint = checkpoint;
     }
     for (const { lease, position } of moved) this.#run.commit(lease, position);
   }
 
-  #saveFailed(thrown: unknown): void {
-    const error = isConnectorError(thrown)
-      ? thrown
-      : new ConnectorError('unknown', `the checkpoint could not be saved: ${messageOf(thrown)}`, { cause: thrown });
-    const delayMs = this.#saveBackoff.next(error.retryAfterMs);
-    const exhausted = !retriesForever(error) && this.#saveBackoff.attempts >= this.#run.plan.retry.maxAttempts;
-    if (error.outcome !== 'retryable' || exhausted || this.#run.stopping) this.#run.fail(error, 'drop');
-    else {
-      this.#run.degraded('checkpoint', error, this.#saveBackoff.attempts, delayMs);
-      this.soon();
+  /** Resolves to false when the checkpoint is not stored: it is tried again at the next interval, or at once at shutdown. */
+  async #store(claim: CheckpointClaim, checkpoint: Checkpoint): Promise<boolean> {
+    const { clock, retry } = this.#run.plan;
+    for (;;) {
+      try {
+        await claim.save(checkpoint);
+        if (this.#saveBackoff.attempts > 0) this.#run.recovered('checkpoint');
+        this.#saveBackoff.reset();
+        this.unsavedBecause = undefined;
+        return true;
+      } catch (thrown) {
+        const error = saveError(thrown);
+        const delayMs = this.#saveBackoff.next(error.retryAfterMs);
+        const exhausted = !retriesForever(error) && this.#saveBackoff.attempts >= retry.maxAttempts;
+        if (error.outcome !== 'retryable' || exhausted) {
+          this.#run.fail(error, 'drop');
+          return false;
+        }
+        this.unsavedBecause = error;
+        this.#run.degraded('checkpoint', error, this.#saveBackoff.attempts, delayMs);
+        if (!this.#run.stopping) {
+          this.soon();
+          return false;
+        }
+        await pause(clock, retry.initialDelayMs);
+      }
     }
   }
 
@@ -243,7 +256,7 @@ export class Settler {
         return await this.#claim?.release();
       } catch {
         // All is saved: a release that fails harms the next holder only, so it is tried again and then left to the store.
-        await sleep(clock, retry.initialDelayMs, new AbortController().signal);
+        await pause(clock, retry.initialDelayMs);
       }
     }
   }
@@ -256,4 +269,9 @@ export class Settler {
     }
     return positions;
   }
+}
+
+function saveError(thrown: unknown): ConnectorError {
+  if (isConnectorError(thrown)) return thrown;
+  return new ConnectorError('unknown', `the checkpoint could not be saved: ${messageOf(thrown)}`, { cause: thrown });
 }

@@ -14,6 +14,13 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   });
 }
 
+/** Waits `ms` milliseconds, whatever happens. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}
+
 /** Waits for a promise at most `ms` milliseconds: true when it settled in time, however it settled. Never rejects. */
 export function settles(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {

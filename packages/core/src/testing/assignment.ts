@@ -67,7 +67,8 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
 
   function lose(partition: string): void {
     const holder = holders.get(partition);
-    holder?.lost.add(partition);
+    // A holder whose last set is without it already needs no other one before it can have it again.
+    if (holder?.told.includes(partition)) holder.lost.add(partition);
     holders.delete(partition);
     lost(partition);
     changed();

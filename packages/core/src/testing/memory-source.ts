@@ -167,7 +167,7 @@ function createCommits(
           const at = instance.clock.now();
           group.commits.push({ at, instance: instance.name, partition, lease: lease.id, next });
           const messages = settled.filter(({ control }) => !control).map(({ message }) => message);
-          events.emit({ type: 'commit', at, stream: stream.name, partition, messages });
+          events.emit({ type: 'commit', at, stream: stream.name, partition, next, messages });
           stream.changes.notify();
         },
       });

@@ -80,7 +80,8 @@ export interface SettlingRule {
 }
 
 /**
- * Watches that no message is committed to the source or passed by a checkpoint before everything that comes of it is durable.
+ * Watches the order of settling: no message is passed by a checkpoint before everything that comes of it is durable, nor committed
+ * to the source before the checkpoint of the owner has passed it.
  * Breaches are reported as violations. Call it before anything runs.
  */
 export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
@@ -133,6 +134,8 @@ export function watchSettling(system: MemorySystem, rule: SettlingRule): void {
       for (const message of event.messages) ids.add(identify(message, event.destination));
     } else if (event.type === 'commit' && event.stream === stream) {
       check(event.messages, `the commit of partition "${event.partition}"`);
+      if (owner !== 'nobody' && event.next > (watched.get(event.partition) ?? 0))
+        system.violations.report(`the commit of partition "${event.partition}" comes before its checkpoint`);
     } else if (event.type === 'checkpoint' && isOwner(event.destination)) {
       for (const [key, { position }] of Object.entries(event.checkpoint)) {
         if (key.startsWith(`${sourceId}:`)) checkPosition(key.slice(sourceId.length + 1), position);

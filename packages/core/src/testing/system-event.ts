@@ -19,6 +19,8 @@ export type SystemEvent =
       readonly at: number;
       readonly stream: string;
       readonly partition: string;
+      /** The place that was committed: an offset, unless the partition is a queue. */
+      readonly next: number;
       readonly messages: readonly Message[];
     }
   /** Messages became durable in a destination. */

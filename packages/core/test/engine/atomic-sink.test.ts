@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay, fail, failAfterEffect, hangAfterEffect, hangIgnoringAbort } from '../../src/testing/index.js';
+import { delay, fail, failAfterEffect, hangAfterEffect, hangIgnoringAbort, keyText } from '../../src/testing/index.js';
 import { flatMap } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
@@ -109,7 +109,7 @@ describe('an atomic sink', () => {
   it('is flushed with whole source messages and whole batches only', async () => {
     here.produce('p', 'a', 'b');
     here.system.faults.decideBy(({ name }) => (name === 'sink.write' ? delay(300) : undefined));
-    const five = flatMap((message) => keys(String(message.key), 5).map((key) => ({ ...message, key })));
+    const five = flatMap((message) => keys(keyText(message), 5).map((key) => ({ ...message, key })));
     await here.run({ transforms: [five], sink: { ...atomic, limits: { maxMessages: 2 } }, flush: { intervalMs: 100 } });
     expect(here.stored()).toEqual([...keys('a', 5), ...keys('b', 5)]);
     // The batch has ten outputs in five writes: its messages go into one flush, whatever the interval.
@@ -121,9 +121,9 @@ describe('an atomic sink', () => {
     here.produce('p', 'a');
     here.produce('q', 'b');
     here.system.faults.decideBy(({ name, messages }) =>
-      name === 'sink.write' && String(messages[0]?.key).startsWith('a') ? delay(1000) : undefined,
+      name === 'sink.write' && messages.some((message) => keyText(message).startsWith('a')) ? delay(1000) : undefined,
     );
-    const three = flatMap((message) => keys(String(message.key), 3).map((key) => ({ ...message, key })));
+    const three = flatMap((message) => keys(keyText(message), 3).map((key) => ({ ...message, key })));
     const run = here.start({
       source: { partitions: 'assigned', bounded: false, position: 'source' },
       transforms: [three],

@@ -34,7 +34,7 @@ describe('a budget', () => {
     budget.charge(1, 1);
     const room = budget.room();
     budget.wake();
-    await room;
+    await expect(room).resolves.toBeUndefined();
   });
 });
 

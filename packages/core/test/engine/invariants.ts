@@ -105,7 +105,21 @@ function mayDuplicate(played: Played, index: number): boolean {
   const flushes = history.sinks.some(({ atomic, flush }) => atomic === true || flush === true);
   const violent = history.events.some(({ action }) => action !== 'produce');
   const deaths = lives.some(({ end }) => end !== 'resolved');
-  return violent || deaths || target === undefined || history.faults.some((fault) => mayRepeat(fault, flushes));
+  return (
+    violent ||
+    deaths ||
+    target === undefined ||
+    failsLaterWrites(history) ||
+    history.faults.some((fault) => mayRepeat(fault, flushes))
+  );
+}
+
+/** An invalid message fails the writes behind it in an ordered sink; of one with flush all is read again then. */
+function failsLaterWrites({ sinks, partitions }: History): boolean {
+  const ordered = sinks.some(
+    ({ atomic, flush, overlap }) => overlap === 'ordered' && (atomic === true || flush === true),
+  );
+  return ordered && partitions.flat().some((kind) => kind === 'refuse' || kind === 'refuseOne');
 }
 
 /** Whether a fault makes the engine write again what may have been stored. A mere delay, or a clean failure, does not. */

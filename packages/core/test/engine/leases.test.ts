@@ -244,6 +244,9 @@ describe('a partition that is lost without warning', () => {
     here.produce('q', 'q2');
     await here.system.clock.run(() => here.stored().includes('q2'));
     await run.stop();
+    const lost = group().leases.filter(({ state }) => state !== 'ended');
+    expect(lost).toEqual([]);
+    expect(new Set(here.stored())).toEqual(new Set(['p1', 'p2', 'q1', 'q2']));
   });
 
   it('does not commit under the new lease what was written under the old one', async () => {

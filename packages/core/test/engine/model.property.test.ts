@@ -24,7 +24,7 @@ it(`keeps every promise in ${count} random histories (SLUICE_SEED=${seed})`, {
     }),
     { numRuns: count, seed, ...(path === undefined ? {} : { path }) },
   );
-  expect(result.failed, await explain(result)).toBe(false);
+  expect(result.failed, explain(result)).toBe(false);
 });
 
 async function problemsOf(history: History): Promise<string[]> {

@@ -55,6 +55,16 @@ describe('order inside a partition', () => {
     },
   );
 
+  it('holds where a write begins between the rejection of an earlier one and the engine hearing of it', async () => {
+    here.produce('p', ...keys('p', 9));
+    here.produce('q', ...keys('q', 9));
+    const second = failMessages('resource_exhausted', 1);
+    here.system.faults.next('sink.write', second, { ...second, waitMs: 10 }, undefined, second);
+    const preferred = { maxMessages: 6, maxInFlight: 3 };
+    await here.run({ source: { batchMessages: 3 }, sink: { overlap: 'ordered', preferred } });
+    expect(audit([keys('p', 9), keys('q', 9)], here.stored())).toEqual(clean);
+  });
+
   it('waits for every write of the partition under way before it tries a failed one again', async () => {
     here.produce('p', ...keys('p', 6));
     here.system.faults.next('sink.write', fail('conflict', 10), delay(500), delay(1000));

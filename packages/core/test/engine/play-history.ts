@@ -150,8 +150,10 @@ class Player {
     if (!isConnectorError(error)) this.problems.push(`a run rejected with ${String(error)}`);
     else {
       life.end ??= error;
-      const shared = this.lives.length > 1 && this.lives.some(({ twin }) => twin);
-      if (!(error.code === 'fenced' && shared)) this.problems.push(`a run failed with ${describeEnd(error)}`);
+      // Who shares the outside world learns in one of these ways that another has gone on.
+      const overtaken =
+        this.lives.some(({ twin }) => twin) && (error.code === 'fenced' || error.code === 'position_lost');
+      if (!overtaken) this.problems.push(`a run failed with ${describeEnd(error)}`);
     }
   }
 

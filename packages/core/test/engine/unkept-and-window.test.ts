@@ -80,12 +80,15 @@ describe('a source that keeps no position', () => {
     expect(here.stored()).toEqual(keys('p', 6));
   });
 
-  it('has its messages kept and written again after a failed flush', async () => {
-    here.produce('p', ...keys('p', 6));
-    here.system.faults.next('sink.flush', fail('conflict'), fail('not_connected'));
-    await here.run({ source: { ...none, batchMessages: 2 }, sink: { flush: true, preferred: { maxMessages: 2 } } });
-    expect(here.stored()).toEqual(keys('p', 6));
-  });
+  it.each([{ flush: true }, { atomic: true }])(
+    'has its messages kept and written again after a failed flush (%o)',
+    async (kind) => {
+      here.produce('p', ...keys('p', 6));
+      here.system.faults.next('sink.flush', fail('conflict'), fail('not_connected'));
+      await here.run({ source: { ...none, batchMessages: 2 }, sink: { ...kind, preferred: { maxMessages: 2 } } });
+      expect(here.stored()).toEqual(keys('p', 6));
+    },
+  );
 
   it('has its messages kept and written again after a failed write', async () => {
     here.produce('p', ...keys('p', 6));

@@ -57,7 +57,7 @@ describe('watching what is settled', () => {
   }
 
   it('accepts a commit of what is stored or dead-lettered', async () => {
-    watch();
+    watch('nobody');
     const source = await openSource(system);
     const { position } = await lease(source).batch();
     await (await openSink(system)).write(batchOf('p', 'a'), noSignal());
@@ -67,7 +67,7 @@ describe('watching what is settled', () => {
   });
 
   it('reports a commit of what is not stored', async () => {
-    watch();
+    watch('nobody');
     const source = await openSource(system);
     const { position } = await lease(source).batch();
     await (await openSink(system)).write(batchOf('p', 'a'), noSignal());
@@ -76,7 +76,7 @@ describe('watching what is settled', () => {
   });
 
   it('reports a commit of what is written but not flushed', async () => {
-    watch();
+    watch('nobody');
     const source = await openSource(system);
     const { position } = await lease(source).batch();
     await (await openSink(system, { flush: true })).write(batchOf('p', 'a', 'b'), noSignal());
@@ -86,6 +86,19 @@ describe('watching what is settled', () => {
 
   const checkpoint = (next: number): object => ({
     'source:p': { connector: 'memory', version: 1, identity: null, position: { next, lease: 1 } },
+  });
+
+  it('reports a commit that comes before its checkpoint', async () => {
+    watch();
+    const source = await openSource(system);
+    const batch = await lease(source).batch();
+    await (await openSink(system)).write(batchOf('p', 'a', 'b'), noSignal());
+    const claim = await system.checkpointStore(system.instance('a')).claim('copy');
+    await claim.save({ ...checkpoint(1) });
+    await source.commit?.('p', batch.positionAt?.(0) ?? null);
+    expect(system.violations.found).toEqual([]);
+    await source.commit?.('p', batch.position);
+    expect(system.violations.found).toEqual(['the commit of partition "p" comes before its checkpoint']);
   });
 
   it('reports a checkpoint in a store that passes what is not stored', async () => {

@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fail, keyText } from '../../src/testing/index.js';
+import { map } from '../../src/transform.js';
+import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
+import { expectNoViolations, keys, type World } from './world.js';
+
+let here: DeadLetterWorld;
+beforeEach(() => {
+  here = deadLetterWorld();
+});
+afterEach(() => expectNoViolations(here));
+
+describe('the dead-letter sink', () => {
+  it.each([{}, { flush: true }, { atomic: true }])(
+    'has a dead letter durably before the checkpoint passes it (%o)',
+    async (sink) => {
+      const order: string[] = [];
+      here.system.events.listen((event) => {
+        if (event.type === 'stored') order.push(event.destination);
+        if (event.type === 'checkpoint') order.push('checkpoint');
+      });
+      here.produce('p', 'a', 'b');
+      here.refuse('a');
+      here.system.faults.next({ name: 'sink.write', target: 'dead' }, fail('rate_limited', 5000));
+      await here.runWithLetters({ sink });
+      expect(order.indexOf('dead')).toBeGreaterThanOrEqual(0);
+      expect(order.indexOf('dead')).toBeLessThan(order.indexOf('checkpoint'));
+    },
+  );
+
+  it.each([{}, { flush: true }, { atomic: true }])('may be of any kind (%o)', async (sink) => {
+    here.produce('p', 'a', 'b', 'c');
+    here.refuse('a', 'c');
+    await here.runWithLetters({ deadLetter: here.deadLetter(sink) });
+    expect(here.deadKeys()).toEqual(['a', 'c']);
+  });
+
+  it('gets JSON when it takes bytes', async () => {
+    here.produce('p', 'a');
+    here.refuse('a');
+    await here.runWithLetters({ deadLetter: here.deadLetter({ payload: 'bytes' }) });
+    const [stored] = here.system.destination('dead').stored;
+    expect(JSON.parse(Buffer.from(stored?.message.payload as Uint8Array).toString())).toMatchObject({
+      pipeline: 'copy',
+      partition: 'p',
+    });
+  });
+
+  it('is opened once, before anything is read', async () => {
+    here.produce('p', 'a');
+    await here.runWithLetters();
+    const order = here.calls.map(({ name, target }) => `${name} ${target}`);
+    expect(order.indexOf('sink.open dead')).toBeLessThan(order.indexOf('source.read in'));
+    expect(here.callsOf('sink.open', 'dead')).toHaveLength(1);
+  });
+
+  it('holds only the position when it is down, and gets all when it is back', async () => {
+    here.produce('p', 'a', 'b', 'c');
+    here.refuse('a');
+    here.system.faults.next(
+      { name: 'sink.write', target: 'dead' },
+      ...Array.from({ length: 12 }, () => fail('not_connected')),
+    );
+    const started = here.start({ source: { bounded: false }, deadLetter: here.deadLetter() });
+    await here.system.clock.advance(2000);
+    expect(here.stored()).toEqual(['b', 'c']);
+    expect(here.system.savedCheckpoint('copy')).toEqual({});
+    await here.system.clock.run(() => here.letters().length === 1);
+    await started.stop();
+    expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 3 } } });
+    const told = here.events.filter(({ type }) => type === 'degraded' || type === 'recovered');
+    expect(told.at(-1)).toMatchObject({ type: 'recovered', part: 'deadLetter' });
+  });
+
+  it.each(['conflict', 'timeout'] as const)(
+    'stores every letter once more or less when its flush fails with %s',
+    async (code) => {
+      here.produce('p', 'a', 'b');
+      here.refuse('a', 'b');
+      here.system.faults.next({ name: 'sink.flush', target: 'dead' }, fail(code));
+      await here.runWithLetters({ deadLetter: here.deadLetter({ atomic: true }) });
+      expect(here.deadKeys()).toEqual(['a', 'b']);
+    },
+  );
+
+  it('stops the pipeline when it refuses a dead letter, with the position before it', async () => {
+    here.produce('p', 'a', 'b', 'c');
+    here.refuse('b');
+    here.system.destination('dead').refuses = () => 'message_too_large';
+    await expect(here.runWithLetters()).rejects.toMatchObject({
+      code: 'message_too_large',
+      message: expect.stringContaining('a dead letter could not be stored'),
+    });
+    expect(here.placeOfCheckpoint()).toBeLessThanOrEqual(1);
+    here.system.destination('dead').refuses = () => undefined;
+    await here.runWithLetters();
+    expect(here.deadKeys()).toEqual(['b']);
+    expect(new Set(here.stored())).toEqual(new Set(['a', 'c']));
+  });
+
+  it('stops the pipeline when it fails for good', async () => {
+    here.produce('p', 'a');
+    here.refuse('a');
+    here.system.faults.next({ name: 'sink.write', target: 'dead' }, fail('permission_denied'));
+    await expect(here.runWithLetters()).rejects.toMatchObject({ code: 'permission_denied' });
+    expect(here.placeOfCheckpoint()).toBe(0);
+  });
+
+  it('leaves what it could not store at shutdown for the next run', async () => {
+    here.produce('p', 'a', 'b');
+    here.refuse('a');
+    here.system.faults.decideBy(({ name, target }) =>
+      name === 'sink.write' && target === 'dead' ? fail('not_connected') : undefined,
+    );
+    const started = here.start({ source: { bounded: false }, deadLetter: here.deadLetter() });
+    await here.system.clock.advance(3000);
+    const stats = await started.stop();
+    expect(stats.unsettled).toBe(2);
+    here.system.faults.stop();
+    await here.runWithLetters();
+    expect(here.deadKeys()).toEqual(['a']);
+  });
+
+  it('is one for each branch that names its own', async () => {
+    here.produce('p', 'a', 'b');
+    here.system.destination('one').refuses = ({ key }) => (key === 'a' ? 'message_invalid' : undefined);
+    here.system.destination('two').refuses = ({ key }) => (key === 'b' ? 'message_invalid' : undefined);
+    const sink = (destination: string): ReturnType<World['memory']['sink']> => here.memory.sink({ destination });
+    const own = here.memory.sink({ destination: 'dead of two', payload: 'value' });
+    await here.runWithLetters({
+      sinks: { one: sink('one'), two: { sink: sink('two'), deadLetter: { sink: own, maxRatio: 1 } } },
+    });
+    expect(here.letters()).toMatchObject([{ sink: 'one', message: { key: { value: 'a' } } }]);
+    const other = here.system.destination('dead of two').stored.map(({ message }) => message.payload);
+    expect(other).toMatchObject([{ sink: 'two', message: { key: { value: 'b' } } }]);
+  });
+});
+
+describe('too many dead letters', () => {
+  it('stop the pipeline with the most frequent reason', async () => {
+    here.produce('p', ...keys('bad ', 60), ...keys('p', 100));
+    const check = map((message) => {
+      if (keyText(message) === 'bad 1') throw new Error('rare');
+      if (keyText(message).startsWith('bad')) throw new Error('frequent');
+      return message;
+    });
+    const sink = here.memory.sink({ destination: 'dead', payload: 'value' });
+    const stopped = here.run({ transforms: [check], deadLetter: { sink, window: 100 }, source: { batchMessages: 1 } });
+    await expect(stopped).rejects.toMatchObject({
+      code: 'message_invalid',
+      message: expect.stringMatching(
+        /more than 10 % of the latest 100 messages are invalid, most often because: .*frequent/,
+      ),
+    });
+    expect(here.letters().length).toBeLessThanOrEqual(12);
+  });
+
+  it('do not stop it below the ratio', async () => {
+    here.produce('p', ...Array.from({ length: 200 }, (_, index) => (index % 20 === 0 ? `bad${index}` : `p${index}`)));
+    const check = map((message) => {
+      if (keyText(message).startsWith('bad')) throw new Error('bad');
+      return message;
+    });
+    const sink = here.memory.sink({ destination: 'dead', payload: 'value' });
+    const stats = await here.run({
+      transforms: [check],
+      deadLetter: { sink, window: 100 },
+      source: { batchMessages: 5 },
+    });
+    expect(stats).toMatchObject({ written: 190, deadLettered: 10 });
+  });
+});

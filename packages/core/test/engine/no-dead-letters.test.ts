@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { failMessages } from '../../src/testing/index.js';
+import { map } from '../../src/transform.js';
+import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
+import { expectNoViolations, keys } from './world.js';
+
+let here: DeadLetterWorld;
+beforeEach(() => {
+  here = deadLetterWorld();
+});
+afterEach(() => expectNoViolations(here));
+
+describe('without a dead-letter sink', () => {
+  it.each([
+    ['a driver could not read', { failure: new Error('broken') }],
+    ['cannot be decoded', { payload: Buffer.from('{') }],
+  ])(
+    'a message that %s stops the pipeline, with all before it delivered, and is the first one of the next run',
+    async (_what, bad) => {
+      const good = { payload: Buffer.from('1') };
+      here.produceMessages(
+        'p',
+        { ...good, key: 'a' },
+        { ...good, key: 'b' },
+        { ...good, ...bad, key: 'bad' },
+        { ...good, key: 'd' },
+      );
+      await expect(here.run({ sink: { payload: 'value' } })).rejects.toMatchObject({ code: 'message_invalid' });
+      expect(here.stored()).toEqual(['a', 'b']);
+      expect(here.placeOfCheckpoint()).toBe(2);
+      expect(await here.run({ sink: { payload: 'value' }, onInvalid: 'drop' })).toMatchObject({
+        received: 2,
+        dropped: 1,
+      });
+      expect(here.stored()).toEqual(['a', 'b', 'd']);
+    },
+  );
+
+  it.each([{}, { flush: true }, { atomic: true }])(
+    'a message on which a transform throws stops the pipeline at it (%o)',
+    async (sink) => {
+      here.produce('p', ...keys('p', 5));
+      let broken = true;
+      const check = map((message) => {
+        if (broken && message.key === 'p4') throw new Error('bad');
+        return message;
+      });
+      await expect(here.run({ sink, transforms: [check] })).rejects.toMatchObject({ code: 'message_invalid' });
+      expect(here.stored()).toEqual(keys('p', 3));
+      broken = false;
+      await here.run({ sink, transforms: [check] });
+      expect(here.stored()).toEqual(keys('p', 5));
+    },
+  );
+
+  it('a message that the sink refuses stops the pipeline at it', async () => {
+    here.produce('p', ...keys('p', 5));
+    here.refuse('p4');
+    await expect(
+      here.run({ sink: { preferred: { maxMessages: 1 } }, source: { batchMessages: 1 } }),
+    ).rejects.toMatchObject({
+      code: 'message_invalid',
+    });
+    expect(here.stored().slice(0, 3)).toEqual(keys('p', 3));
+    expect(here.placeOfCheckpoint()).toBe(3);
+    here.refuse();
+    await here.run();
+    expect([...new Set(here.stored())].toSorted()).toEqual(keys('p', 5));
+  });
+
+  it('a message in the middle of a write that the sink refuses stops the pipeline just before it', async () => {
+    here.produce('p', ...keys('p', 5));
+    here.system.faults.next('sink.write', failMessages('message_invalid', 2));
+    await expect(here.run()).rejects.toMatchObject({ code: 'message_invalid' });
+    expect(here.placeOfCheckpoint()).toBe(2);
+    await here.run();
+    expect(here.stored().slice(-3)).toEqual(keys('p', 3, 3));
+  });
+
+  it('an atomic sink stores nothing of a write with such a message, and goes on with all of it', async () => {
+    here.produce('p', ...keys('p', 5));
+    here.system.faults.next('sink.write', failMessages('message_invalid', 2));
+    await expect(here.run({ sink: { atomic: true } })).rejects.toMatchObject({ code: 'message_invalid' });
+    expect(here.stored()).toEqual([]);
+    await here.run({ sink: { atomic: true } });
+    expect(here.stored()).toEqual(keys('p', 5));
+  });
+});
+
+describe('"onInvalid: drop"', () => {
+  it('forgets invalid messages and counts them', async () => {
+    here.produce('p', ...keys('p', 5));
+    here.refuse('p1');
+    const check = map((message) => {
+      if (message.key === 'p5') throw new Error('bad');
+      return message;
+    });
+    const stats = await here.run({ onInvalid: 'drop', transforms: [check] });
+    expect(stats).toMatchObject({ received: 5, written: 3, dropped: 2, deadLettered: 0, unsettled: 0, filtered: 0 });
+    expect(here.stored()).toEqual(keys('p', 3, 2));
+    expect(here.placeOfCheckpoint()).toBe(5);
+    expect(here.events.filter(({ type }) => type === 'deadLetter')).toMatchObject([
+      { dropped: true },
+      { dropped: true },
+    ]);
+  });
+});
