@@ -18,8 +18,7 @@ const build = spawnSync('turbo run build --output-logs=errors-only', {
   stdio: ['ignore', process.stderr, 'inherit'],
 });
 endWith(build);
-// --expose-gc lets mitata collect garbage between two benchmarks.
-const benchmark = spawnSync(process.execPath, ['--expose-gc', entry(name), ...rest], { stdio: 'inherit' });
+const benchmark = spawnSync(process.execPath, [entry(name), ...rest], { stdio: 'inherit' });
 endWith(benchmark);
 
 /** Ends this process in the way a child ended that did not succeed. */

@@ -21,7 +21,8 @@ export function encodeStep(codec: Codec): Step {
   const nullPasses = !codec.keepsChanges;
   const bytesPass = nullPasses && codec.encodesBytes !== true;
   // Bytes are the only view among values, and this is several times as fast as `instanceof Uint8Array`.
-  const passes = ({ payload }: Message): boolean => (payload === null ? nullPasses : bytesPass && ArrayBuffer.isView(payload));
+  const passes = ({ payload }: Message): boolean =>
+    payload === null ? nullPasses : bytesPass && ArrayBuffer.isView(payload);
   return {
     kind: 'map',
     label: `codec ${codec.name}`,

@@ -135,7 +135,10 @@ class Output {
 
 function asMessage(value: unknown): Message {
   if (isMessage(value)) return value;
-  throw new ConnectorError('message_invalid', 'a transform returned something that is not a message; make messages with createMessage() or withPayload()');
+  throw new ConnectorError(
+    'message_invalid',
+    'a transform returned something that is not a message; make messages with createMessage() or withPayload()',
+  );
 }
 
 // Reading a property is several times as fast as asking with `in` whether it is there, and this is asked for every message.
@@ -152,5 +155,7 @@ function isThenable(value: Result | PromiseLike<Result>): value is PromiseLike<R
 function transformError(step: Transform, error: unknown): unknown {
   if (error instanceof ConnectorError && error.outcome === 'invalid') return error;
   const reason = error instanceof Error ? error.message || error.name : String(error);
-  return new ConnectorError('message_invalid', `${step.label ?? step.kind} could not handle the message: ${reason}`, { cause: error });
+  return new ConnectorError('message_invalid', `${step.label ?? step.kind} could not handle the message: ${reason}`, {
+    cause: error,
+  });
 }

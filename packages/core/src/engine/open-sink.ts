@@ -23,6 +23,15 @@ interface Indexed {
   readonly message: Message;
 }
 
+/** How far one call of write has come. */
+interface Call {
+  waiting: readonly Indexed[];
+  /** Taken over by a sink that flushes, and not durable yet. */
+  staged: Indexed[];
+  readonly failures: BatchFailure[];
+  oneByOne: boolean;
+}
+
 /** Opens a sink for writing without a pipeline. */
 export async function openSink(sink: Sink, settings: OpenSinkSettings = {}): Promise<OpenSink> {
   const writer = new DirectWriter(sink, settings);
@@ -72,13 +81,21 @@ class DirectWriter {
     if (this.#closed) throw new ConnectorError('closed', `${this.#sink.connector.name} sink is closed`);
     const failures: BatchFailure[] = [];
     const flow = await runSteps({ messages: partial.map(createMessage), origins: undefined }, this.#steps(), failures);
-    let waiting: readonly Indexed[] = flow.messages.map((message, at) => ({ message, index: flow.origins?.[at] ?? at }));
+    const call: Call = {
+      waiting: flow.messages.map((message, at) => ({ message, index: flow.origins?.[at] ?? at })),
+      staged: [],
+      failures,
+      oneByOne: false,
+    };
     const backoff = new Backoff(this.#retry);
-    while (waiting.length > 0) {
-      const attempt = await this.#attempt(waiting);
-      failures.push(...attempt.refused);
-      waiting = attempt.again;
-      if (attempt.error !== undefined) await this.#waitToRetry(attempt.error, backoff);
+    while (call.waiting.length > 0 || call.staged.length > 0) {
+      try {
+        await this.#prepare();
+        if (call.waiting.length > 0) await this.#writeNext(call);
+        else await this.#flush(call);
+      } catch (error) {
+        await this.#waitToRetry(error, backoff);
+      }
     }
     if (failures.length > 0) throw new BatchError(failures.sort((a, b) => a.index - b.index));
   }
@@ -89,60 +106,76 @@ class DirectWriter {
     return codec === undefined ? [] : [decodeStep(codecOf(codec))];
   }
 
-  /** Writes and flushes; what a sink with flush took over before a failure is written again. */
-  async #attempt(waiting: readonly Indexed[]): Promise<Attempt> {
-    const { limits, preferred, atomic } = this.#sink.capabilities;
-    const refused: BatchFailure[] = [];
-    let written = 0;
-    let end = 0;
-    try {
-      await this.#prepare();
-      const size = { maxMessages: limits?.maxMessages ?? preferred.maxMessages, maxBytes: limits?.maxBytes ?? Number.POSITIVE_INFINITY };
-      for (const { from, to } of cutAtLimits(waiting.map(({ message }) => message), size)) {
-        const chunk = waiting.slice(from, to);
-        end = to;
-        await this.#writeChunk(chunk);
-        written = to;
-      }
-      await this.#session.flush({});
-      return { refused, again: [], error: undefined };
-    } catch (thrown) {
-      if (thrown instanceof BatchError) return this.#afterBatchError(waiting, { from: written, to: end }, thrown);
-      if (!isConnectorError(thrown)) throw thrown;
-      const taken = this.#session.flushes || atomic ? 0 : written;
-      return { refused, again: waiting.slice(taken), error: thrown };
-    }
-  }
-
-  #writeChunk(chunk: readonly Indexed[]): Promise<void> {
+  /** Writes as much as fits into one write. */
+  async #writeNext(call: Call): Promise<void> {
+    const { limits, preferred } = this.#sink.capabilities;
+    const maxMessages = call.oneByOne ? 1 : (limits?.maxMessages ?? preferred.maxMessages);
+    const size = { maxMessages, maxBytes: limits?.maxBytes ?? Number.POSITIVE_INFINITY };
+    const [first] = cutAtLimits(call.waiting.map(({ message }) => message), size);
+    const chunk = call.waiting.slice(0, first?.to);
     const messages = chunk.map(({ message }) => message);
-    return this.#session.write({ messages, slices: [{ partition: '', from: 0, to: messages.length, position: undefined }] });
+    try {
+      await this.#session.write({ messages, slices: [{ partition: '', from: 0, to: messages.length, position: undefined }] });
+    } catch (thrown) {
+      if (thrown instanceof BatchError) return this.#takeBatchError(call, chunk, thrown);
+      return this.#takeError(call, chunk, thrown);
+    }
+    this.#takenOver(call, chunk);
   }
 
-  #afterBatchError(waiting: readonly Indexed[], chunk: { readonly from: number; readonly to: number }, thrown: BatchError): Attempt {
-    const refused: BatchFailure[] = [];
-    const refusedAt = new Set<number>();
-    const failedAt = new Set<number>();
-    let error: ConnectorError | undefined;
-    for (const { index, error: cause } of thrown.failures) {
-      const failed = waiting[chunk.from + index];
-      const reason = cause as ConnectorError; // the session has wrapped it
-      if (failed === undefined) continue;
-      failedAt.add(chunk.from + index);
-      if (reason.outcome === 'invalid') {
-        refused.push({ index: failed.index, error: reason });
-        refusedAt.add(chunk.from + index);
-      } else error ??= reason;
+  #takenOver(call: Call, messages: readonly Indexed[]): void {
+    const taken = new Set(messages);
+    call.waiting = call.waiting.filter((each) => !taken.has(each));
+    if (this.#session.flushes) call.staged.push(...messages);
+  }
+
+  #takeBatchError(call: Call, chunk: readonly Indexed[], { failures }: BatchError): void {
+    const failed = new Map(failures.map(({ index, error }) => [chunk[index], error as ConnectorError])); // the session has wrapped it
+    for (const [message, error] of failed) {
+      if (message === undefined || error.outcome !== 'invalid') continue;
+      call.failures.push({ index: message.index, error });
+      call.waiting = call.waiting.filter((each) => each !== message);
     }
-    // Before a flush nothing is durable, so all but the refused is written again; else only what was not taken over.
-    const unflushed = this.#session.flushes || this.#sink.capabilities.atomic;
-    const again = waiting.filter((_, at) => !refusedAt.has(at) && (unflushed || failedAt.has(at) || at >= chunk.to));
-    return { refused, again, error };
+    // An atomic sink has stored nothing of the write, any other one all but what it names.
+    if (!this.#sink.capabilities.atomic) this.#takenOver(call, chunk.filter((each) => !failed.has(each)));
+    const lasting = [...failed.values()].find(({ outcome }) => outcome !== 'invalid');
+    if (lasting !== undefined) throw lasting;
+  }
+
+  #takeError(call: Call, chunk: readonly Indexed[], thrown: unknown): void {
+    const [only] = chunk;
+    if (isConnectorError(thrown) && thrown.outcome === 'invalid' && only !== undefined) {
+      // Nobody says which message it is, so they are written one by one from here on.
+      if (chunk.length > 1) call.oneByOne = true;
+      else {
+        call.failures.push({ index: only.index, error: thrown });
+        call.waiting = call.waiting.slice(1);
+      }
+      return;
+    }
+    this.#unstage(call);
+    throw thrown;
+  }
+
+  async #flush(call: Call): Promise<void> {
+    try {
+      await this.#session.flush({});
+      call.staged = [];
+    } catch (error) {
+      this.#unstage(call);
+      throw error;
+    }
+  }
+
+  /** What was taken over and not flushed counts as not written: a claim makes an atomic sink forget it. */
+  #unstage(call: Call): void {
+    call.waiting = [...call.staged, ...call.waiting].sort((a, b) => a.index - b.index);
+    call.staged = [];
+    this.#claimed = false;
   }
 
   async #waitToRetry(thrown: unknown, backoff: Backoff): Promise<void> {
     const error = thrown as ConnectorError; // the session throws nothing else where this is called
-    this.#claimed = false;
     if (error.outcome !== 'retryable' || this.#stop.signal.aborted) throw error;
     const delayMs = backoff.next(error.retryAfterMs);
     if (!retriesForever(error) && backoff.attempts >= this.#retry.maxAttempts) {
@@ -167,10 +200,4 @@ class DirectWriter {
     this.#settings.signal?.removeEventListener('abort', this.#onAbort);
     await this.#session.close();
   }
-}
-
-interface Attempt {
-  readonly refused: readonly BatchFailure[];
-  readonly again: readonly Indexed[];
-  readonly error: ConnectorError | undefined;
 }

@@ -20,6 +20,8 @@ export class Restarter {
   readonly #run: Run;
   readonly #settler: Settler;
   readonly #backoff: Backoff;
+  /** A claim of this run timed out, so it may still raise the fence. */
+  #claimInDoubt = false;
 
   constructor(run: Run, settler: Settler) {
     this.#run = run;
@@ -68,8 +70,10 @@ export class Restarter {
           stored = { ...stored, ...(await writer.session.claim(keys)) };
           done = true;
           if (backoff.attempts > 0) this.#run.recovered(writer.branch.id);
-        } catch (error) {
-          await this.#waitToRetry(writer.branch.id, error as ConnectorError, backoff); // the session throws nothing else
+        } catch (thrown) {
+          const error = thrown as ConnectorError; // the session throws nothing else
+          if (error.code === 'timeout') this.#claimInDoubt = true;
+          await this.#waitToRetry(writer.branch.id, error, backoff);
         }
       }
     }
@@ -103,8 +107,10 @@ export class Restarter {
   restart(writer: SinkWriter, error: ConnectorError): void {
     if (this.active) return;
     const lostLease = [...this.#run.leases].some((lease) => lease.lost);
-    // Another instance that was given a lost partition fences us out of it; that is no reason to give up the others.
-    const passes = error.outcome === 'retryable' || (error.code === 'fenced' && lostLease);
+    // Another instance that was given a lost partition fences us out of it; that is no reason to give up the others. And a
+    // claim of our own that timed out may have taken effect late, once.
+    const passes = error.outcome === 'retryable' || (error.code === 'fenced' && (lostLease || this.#claimInDoubt));
+    if (error.code === 'fenced') this.#claimInDoubt = false;
     if (!passes) {
       writer.halted = true;
       this.#run.fail(error, 'drop');

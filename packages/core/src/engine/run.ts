@@ -180,7 +180,7 @@ export class Run implements Hub {
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
     this.stats.unsettled = this.budget.messages + this.#restarter.unread;
-    await settles(this.plan.clock, 5000, this.#settler.release());
+    await settles(this.plan.clock, this.plan.openTimeoutMs, this.#settler.release());
     this.#failure ??= this.#settler.unsavedBecause;
   }
 

@@ -151,6 +151,7 @@ async function claim(state: SinkState, partitions: readonly string[]): Promise<C
     name: 'sink.claim',
     target: destination.name,
     effect() {
+      assertStillOpen(state);
       state.claims.raise(partitions);
       state.staged = [];
       const stored = Object.entries(destination.checkpoint(pipeline));

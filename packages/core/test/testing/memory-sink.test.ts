@@ -293,6 +293,19 @@ describe('an atomic sink', () => {
     expect(storedKeys(system)).toEqual([]);
   });
 
+  it('lets no claim take effect after the driver was closed', async () => {
+    const older = await openSink(system, atomic);
+    system.faults.next('sink.claim', delay(1000));
+    const late = older.claim?.(['p']) ?? Promise.resolve();
+    late.catch(() => {});
+    await older.close();
+    const newer = await openSink(system, atomic);
+    await newer.claim?.(['p']);
+    await system.clock.advance(1000);
+    await expectCode(late, 'closed');
+    await newer.write(batchOf('p', 'a'), noSignal());
+  });
+
   it('has all or nothing after a crash on either side of a flush', async () => {
     for (const [fault, keys] of [
       [crash(), []],
