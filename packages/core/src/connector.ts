@@ -34,7 +34,12 @@ export interface DriverMetrics {
 /** Something that can be read: a topic, a table, a file. */
 export interface Discovered {
   readonly name: string;
-  readonly fields?: readonly { readonly name: string; readonly type: string; readonly nullable?: boolean; readonly key?: boolean }[];
+  readonly fields?: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly nullable?: boolean;
+    readonly key?: boolean;
+  }[];
   /** Facts for people: number of partitions, size in bytes, row estimate. */
   readonly details?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -61,7 +66,8 @@ interface Described<Schema extends z.ZodType, Options> {
 }
 
 /** The reading half of a connector. */
-export interface SourceDescriptor<Schema extends z.ZodType = z.ZodType, Options = unknown> extends Described<Schema, Options> {
+export interface SourceDescriptor<Schema extends z.ZodType = z.ZodType, Options = unknown>
+  extends Described<Schema, Options> {
   /** Grows when the shape of a position changes. 1 when left out. */
   readonly positionVersion?: number;
   capabilities(config: z.output<Schema>): SourceCapabilities;
@@ -77,7 +83,8 @@ export interface SinkPositions<Config, Options> {
 }
 
 /** The writing half of a connector. */
-export interface SinkDescriptor<Schema extends z.ZodType = z.ZodType, Options = unknown> extends Described<Schema, Options> {
+export interface SinkDescriptor<Schema extends z.ZodType = z.ZodType, Options = unknown>
+  extends Described<Schema, Options> {
   /** Atomic sinks: what `sluice positions` shows and changes. */
   readonly positions?: SinkPositions<z.output<Schema>, Options>;
   capabilities(config: z.output<Schema>): SinkCapabilities;
@@ -85,7 +92,12 @@ export interface SinkDescriptor<Schema extends z.ZodType = z.ZodType, Options = 
 }
 
 /** What a connector author writes: plain data and functions. Importing it opens nothing and loads no native client. */
-export interface ConnectorDescriptor<SourceSchema extends z.ZodType, SourceOptions, SinkSchema extends z.ZodType, SinkOptions> {
+export interface ConnectorDescriptor<
+  SourceSchema extends z.ZodType,
+  SourceOptions,
+  SinkSchema extends z.ZodType,
+  SinkOptions,
+> {
   /** Lower case, as it stands in pipeline files: `kafka`. */
   readonly name: string;
   /** For people: `Apache Kafka`. */

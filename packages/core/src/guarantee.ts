@@ -36,7 +36,10 @@ export function guaranteeOf(
   const verdicts = sources.map(([id, source]) => [id, verdictOf(definition, source, sinks)] as const);
   const delivery = verdicts.map(([, verdict]) => verdict.delivery).reduce((a, b) => (rank[a] <= rank[b] ? a : b));
   const orderReason = whyUnordered(definition, sources);
-  const reasons = [...new Set(verdicts.map(([, verdict]) => verdict.reason)), ...(orderReason === undefined ? [] : [orderReason])];
+  const reasons = [
+    ...new Set(verdicts.map(([, verdict]) => verdict.reason)),
+    ...(orderReason === undefined ? [] : [orderReason]),
+  ];
   if (definition.onInvalid === 'drop') reasons.push('invalid messages are dropped, as "onInvalid: drop" asks');
   return {
     delivery,
@@ -84,7 +87,11 @@ function verdictOf(definition: PipelineDefinition, source: Source, sinks: readon
   const why = sink.capabilities.atomic
     ? `${from} cannot be read again from a position that ${to} stored`
     : `${to} cannot store the position together with the data`;
-  return { delivery: 'at-least-once', owner: keeper, reason: `${why}, so a crash repeats what was not settled; ${kept}` };
+  return {
+    delivery: 'at-least-once',
+    owner: keeper,
+    reason: `${why}, so a crash repeats what was not settled; ${kept}`,
+  };
 }
 
 /** An idempotent sink counts only with order kept and a key that comes from the source. */
@@ -95,11 +102,15 @@ function isIdempotent(definition: PipelineDefinition, source: Source, sink: Sink
 
 function storeReason(definition: PipelineDefinition): string {
   const store = definition.checkpoints;
-  if (store !== undefined && !store.durable) return 'positions are kept in memory only, so a restart begins again at the start';
+  if (store !== undefined && !store.durable)
+    return 'positions are kept in memory only, so a restart begins again at the start';
   return `the position is kept in ${store?.description ?? 'a checkpoint file'}`;
 }
 
-function whyUnordered(definition: PipelineDefinition, sources: readonly (readonly [string, Source])[]): string | undefined {
+function whyUnordered(
+  definition: PipelineDefinition,
+  sources: readonly (readonly [string, Source])[],
+): string | undefined {
   if (definition.order === 'none') return 'order is given up, as "order: none" asks';
   const unordered = sources.find(([, source]) => source.capabilities.order === 'none');
   return unordered === undefined ? undefined : `${unordered[1].connector.name} promises no order`;

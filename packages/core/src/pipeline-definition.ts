@@ -108,13 +108,41 @@ export interface BudgetSettings {
 export type PipelineEvent =
   | { readonly type: 'started'; readonly at: number; readonly pipeline: string }
   /** A source or sink failed and is being tried again. */
-  | { readonly type: 'degraded'; readonly at: number; readonly pipeline: string; readonly part: string; readonly error: ConnectorError; readonly attempt: number; readonly delayMs: number }
+  | {
+      readonly type: 'degraded';
+      readonly at: number;
+      readonly pipeline: string;
+      readonly part: string;
+      readonly error: ConnectorError;
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
   | { readonly type: 'recovered'; readonly at: number; readonly pipeline: string; readonly part: string }
   /** Invalid messages were stored as dead letters, or dropped where the definition says so. */
-  | { readonly type: 'deadLetter'; readonly at: number; readonly pipeline: string; readonly part: string; readonly count: number; readonly dropped: boolean; readonly error: ConnectorError }
+  | {
+      readonly type: 'deadLetter';
+      readonly at: number;
+      readonly pipeline: string;
+      readonly part: string;
+      readonly count: number;
+      readonly dropped: boolean;
+      readonly error: ConnectorError;
+    }
   /** A connector tells something that is not an error. */
-  | { readonly type: 'notice'; readonly at: number; readonly pipeline: string; readonly part: string; readonly text: string }
-  | { readonly type: 'stopped'; readonly at: number; readonly pipeline: string; readonly summary: PipelineStats; readonly error: ConnectorError | undefined };
+  | {
+      readonly type: 'notice';
+      readonly at: number;
+      readonly pipeline: string;
+      readonly part: string;
+      readonly text: string;
+    }
+  | {
+      readonly type: 'stopped';
+      readonly at: number;
+      readonly pipeline: string;
+      readonly summary: PipelineStats;
+      readonly error: ConnectorError | undefined;
+    };
 
 /** A snapshot of the counters. Counts are since the start of the run. */
 export interface PipelineStats {

@@ -1,8 +1,8 @@
-import { ConnectorError } from './error.js';
-import { planOf } from './engine/plan.js';
 import { Budget } from './engine/budget.js';
+import { planOf } from './engine/plan.js';
 import { Run } from './engine/run.js';
 import { RunStats } from './engine/run-stats.js';
+import { ConnectorError } from './error.js';
 import type { Guarantee } from './guarantee.js';
 import type { PipelineDefinition, PipelineStats } from './pipeline-definition.js';
 

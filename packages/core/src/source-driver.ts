@@ -5,13 +5,7 @@ import type { BatchFailure } from './sink-driver.js';
  * A place in a partition, as a JSON value that only the driver understands. Reading from it means reading what comes after
  * it. Positions are stored, so a change of their shape needs a new `positionVersion` in the descriptor.
  */
-export type Position =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Position[]
-  | { readonly [name: string]: Position };
+export type Position = null | boolean | number | string | readonly Position[] | { readonly [name: string]: Position };
 
 /** Messages of one partition, in order. */
 export interface SourceBatch {

@@ -83,9 +83,11 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** Schema of the source's config. */
 export const sourceConfig: z.ZodType<FileSourceSettings, FileSourceConfig> = z
   .strictObject({
-    path: path.describe(
-      'One file, a pattern such as `logs/*.ndjson`, or `-` for standard input. `.gz` and `.zst` are decompressed.',
-    ),
+    path: path
+      .describe(
+        'One file, a pattern such as `logs/*.ndjson`, or `-` for standard input. `.gz` and `.zst` are decompressed.',
+      )
+      .meta({ examples: ['logs/*.ndjson'] }),
     framing: FramingConfig.default('lines').describe('How bytes become messages.'),
     follow: z
       .boolean()
@@ -128,7 +130,8 @@ export const sinkConfig: z.ZodType<FileSinkSettings, FileSinkConfig> = z
     path: path
       .refine((text) => !/[/\\]$/.test(text), 'must name a file, not a folder')
       .refine((text) => !/\{.*\}/.test(text), 'must be a fixed path without {...}: templates are not supported')
-      .describe('The file to append to, or `-` for standard output. With `.gz` or `.zst` at the end it is compressed.'),
+      .describe('The file to append to, or `-` for standard output. With `.gz` or `.zst` at the end it is compressed.')
+      .meta({ examples: ['orders.ndjson'] }),
     framing: SinkFramingConfig.default('lines').describe(
       'How messages become bytes; csv with its columns. `whole` is refused.',
     ),

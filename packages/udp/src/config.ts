@@ -60,7 +60,7 @@ export interface UdpSourceSettings {
   readonly queueMaxMessages: number;
   /**
    * How long datagrams are gathered into a batch after the one before, in milliseconds. A datagram that comes after a pause
-   * goes on at once. Default 2. 0: no gathering, which costs the pipeline more for each datagram.
+   * goes on at once. Default 5. 0: no gathering, which costs the pipeline more for each datagram.
    */
   readonly gatherMs: number;
 }
@@ -174,7 +174,7 @@ export const sourceConfig: z.ZodType<UdpSourceSettings, UdpSourceConfig> = z
       .int()
       .min(0)
       .max(1000)
-      .default(2)
+      .default(5)
       .describe(
         'How long datagrams are gathered after the batch before. One that comes after a pause goes on at once.',
       ),

@@ -19,14 +19,15 @@ interface OpenBatch {
 export class DatagramQueue {
   readonly #bound: BatchLimits;
   #limits: BatchLimits;
-  /** The last one is still being filled. */
   readonly #batches: OpenBatch[] = [];
+  /** The last one, as long as it may grow. */
+  #filling: OpenBatch | undefined;
   #messages = 0;
   #bytes = 0;
 
   constructor(bound: BatchLimits) {
     this.#bound = bound;
-    this.#limits = bound;
+    this.#limits = this.#withinBound(bound);
   }
 
   /** How many messages are held. */
@@ -36,13 +37,12 @@ export class DatagramQueue {
 
   /** Whether a batch is held that will not grow any more. */
   get hasFullBatch(): boolean {
-    const [first] = this.#batches;
-    return first !== undefined && (this.#batches.length > 1 || first.messages.length >= this.#limits.maxMessages);
+    return this.#batches.length > (this.#filling === undefined ? 0 : 1);
   }
 
   /** Sets the limits of batches that are begun from now on. */
   limitBatches(limits: BatchLimits): void {
-    this.#limits = limits;
+    this.#limits = this.#withinBound(limits);
   }
 
   /** Takes one datagram in; false when it does not fit. An empty queue takes any. */
@@ -53,6 +53,7 @@ export class DatagramQueue {
     if (error !== undefined) batch.failures.push({ index: batch.messages.length, error });
     batch.messages.push(message);
     batch.bytes += bytes;
+    if (batch.messages.length >= this.#limits.maxMessages) this.#filling = undefined;
     this.#messages++;
     this.#bytes += bytes;
     return true;
@@ -62,6 +63,7 @@ export class DatagramQueue {
   shift(): SourceBatch | undefined {
     const batch = this.#batches.shift();
     if (batch === undefined) return undefined;
+    if (batch === this.#filling) this.#filling = undefined;
     this.#messages -= batch.messages.length;
     this.#bytes -= batch.bytes;
     const { messages, bytes, failures } = batch;
@@ -69,16 +71,18 @@ export class DatagramQueue {
   }
 
   #batchFor(bytes: number): OpenBatch {
-    const last = this.#batches.at(-1);
-    if (
-      last !== undefined &&
-      last.messages.length < this.#limits.maxMessages &&
-      last.bytes + bytes <= this.#limits.maxBytes
-    ) {
-      return last;
-    }
+    if (this.#filling !== undefined && this.#filling.bytes + bytes <= this.#limits.maxBytes) return this.#filling;
     const batch: OpenBatch = { messages: [], failures: [], bytes: 0 };
     this.#batches.push(batch);
+    this.#filling = batch;
     return batch;
+  }
+
+  /** Half of the queue makes a full batch at the latest, so that a waiting reader takes it before anything is refused. */
+  #withinBound({ maxMessages, maxBytes }: BatchLimits): BatchLimits {
+    return {
+      maxMessages: Math.min(maxMessages, Math.ceil(this.#bound.maxMessages / 2)),
+      maxBytes: Math.min(maxBytes, Math.ceil(this.#bound.maxBytes / 2)),
+    };
   }
 }

@@ -105,9 +105,8 @@ class UdpSource implements SourceDriver {
     this.#report.received++;
     const limit = this.#config.maxMessageBytes;
     const error = payload.length > limit ? tooLarge(payload.length, from, limit) : undefined;
-    const held = this.#queue.push(this.#reader.read(payload, from), payload.length, error);
-    if (!held) this.#report.droppedByQueue++;
-    else if (this.#wake !== undefined) this.#planWake();
+    if (!this.#queue.push(this.#reader.read(payload, from), payload.length, error)) this.#report.droppedByQueue++;
+    if (this.#wake !== undefined && (!this.#gathering || this.#queue.hasFullBatch)) this.#planWake();
   }
 
   #readable(signal: AbortSignal): Promise<void> | undefined {
@@ -124,7 +123,7 @@ class UdpSource implements SourceDriver {
   #planWake(): void {
     if (this.#queue.hasFullBatch) {
       this.#wake?.();
-    } else if (!this.#gathering && !this.#wakePlanned) {
+    } else if (!this.#wakePlanned) {
       // Node hands datagrams over one by one; by the end of this turn of the event loop the rest of the burst is here, too.
       this.#wakePlanned = true;
       setImmediate(() => {

@@ -27,7 +27,7 @@ test('a source needs nothing but a port', () => {
     maxMessageBytes: 65_527,
     queueMaxBytes: 8_388_608,
     queueMaxMessages: 20_000,
-    gatherMs: 2,
+    gatherMs: 5,
   });
 });
 

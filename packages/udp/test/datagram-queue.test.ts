@@ -34,11 +34,21 @@ test('a batch is full once it will not grow any more', () => {
   expect(queue.hasFullBatch).toBe(true);
 });
 
+test('half of the bound makes a full batch', () => {
+  const queue = new DatagramQueue({ maxMessages: 4, maxBytes: 100 });
+  queue.limitBatches(unlimited);
+  for (const full of [false, true, true, true]) {
+    queue.push(datagram(1), 1);
+    expect(queue.hasFullBatch).toBe(full);
+  }
+  expect([queue.shift()?.bytes, queue.shift()?.bytes]).toEqual([2, 2]);
+});
+
 test('above the bound the newest is refused and what is held stays', () => {
   const queue = new DatagramQueue({ maxMessages: 2, maxBytes: 100 });
   const [first, second, third] = [datagram(1), datagram(1), datagram(1)];
   expect([first, second, third].map((message) => queue.push(message, 1))).toEqual([true, true, false]);
-  expect(queue.shift()?.messages).toEqual([first, second]);
+  expect([queue.shift()?.messages, queue.shift()?.messages]).toEqual([[first], [second]]);
   expect(queue.push(third, 1)).toBe(true);
 });
 

@@ -187,6 +187,16 @@ test('datagrams received, kept back and lost are counted, and the first loss is 
   expect(await readTexts(source.driver, 5)).toEqual(['0', '1', '2', '3', '4']);
 });
 
+test('a waiting reader gets what is gathered before a small queue overflows', async () => {
+  await using source = await openSource({ gatherMs: 1000, queueMaxMessages: 10, queueMaxBytes: 100 });
+  await using peer = await openPeer();
+  const reading = readBatches(source.driver, 101);
+  for (let index = 0; index < 60; index++) await peer.send('1', source.port);
+  for (let index = 0; index < 41; index++) await peer.send('20 bytes in all, yes', source.port);
+  await reading;
+  expect(source.metrics.get('droppedByQueue')).toBe(0);
+});
+
 test('the queue is bounded in bytes, too', async () => {
   await using source = await openSource({ queueMaxBytes: 1000 });
   await using peer = await openPeer();

@@ -22,7 +22,8 @@ export interface Finished {
  * finished prefix may be settled. It dies with its lease.
  */
 export class AckTracker<T extends Tracked> {
-  #entries: T[] = [];
+  /** Entries before {@link #head} are taken and let go, so that their messages need no memory. */
+  #entries: (T | undefined)[] = [];
   #head = 0;
 
   add(entry: T): void {
@@ -38,7 +39,7 @@ export class AckTracker<T extends Tracked> {
       count += entry.count;
       bytes += entry.bytes;
       last = entry;
-      this.#head++;
+      this.#entries[this.#head++] = undefined;
       entry = this.#entries[this.#head];
     }
     if (last === undefined) return undefined;

@@ -80,7 +80,8 @@ export class Committer {
     const { clock, timeoutMs } = this.#run.plan;
     const commit = lease.driver.commit?.(lease.partition, position);
     if (commit === undefined) return;
-    if (!(await settles(clock, timeoutMs, commit))) throw new ConnectorError('timeout', `no answer within ${timeoutMs / 1000} s`);
+    if (!(await settles(clock, timeoutMs, commit)))
+      throw new ConnectorError('timeout', `no answer within ${timeoutMs / 1000} s`);
     await commit;
   }
 

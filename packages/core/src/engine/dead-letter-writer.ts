@@ -1,10 +1,11 @@
-import type { ConnectorError } from '../error.js';
 import { codecOf } from '../codec/codecs.js';
+import type { ConnectorError } from '../error.js';
 import { BatchError } from '../sink-driver.js';
 import { Backoff } from './backoff.js';
 import { encodeStep } from './codec-step.js';
 import { Condition } from './condition.js';
-import { deadLetterMessage, type DeadLetter } from './dead-letter.js';
+import { type DeadLetter, deadLetterMessage } from './dead-letter.js';
+import { runSteps } from './flow.js';
 import type { Hub } from './hub.js';
 import { givenUp, retriesForever } from './part-error.js';
 import type { DeadLetterPlan } from './plan.js';
@@ -80,11 +81,16 @@ export class DeadLetterWriter {
   async #store(letters: readonly DeadLetter[]): Promise<void> {
     await this.#prepare();
     const codec = this.plan.sink.options.codec ?? 'json';
-    const encode = encodeStep(codecOf(codec));
-    const messages = letters.map(deadLetterMessage);
-    const bytes = this.plan.sink.capabilities.payload === 'bytes';
-    const outgoing = bytes && encode.kind === 'map' ? await Promise.all(messages.map(encode.apply)) : messages;
-    await this.session.write({ messages: outgoing, slices: [{ partition: '', from: 0, to: outgoing.length, position: undefined }] });
+    const steps = this.plan.sink.capabilities.payload === 'bytes' ? [encodeStep(codecOf(codec))] : [];
+    const { messages: outgoing } = await runSteps(
+      { messages: letters.map(deadLetterMessage), origins: undefined },
+      steps,
+      [],
+    );
+    await this.session.write({
+      messages: outgoing,
+      slices: [{ partition: '', from: 0, to: outgoing.length, position: undefined }],
+    });
     await this.session.flush({});
   }
 
@@ -94,7 +100,8 @@ export class DeadLetterWriter {
     const exhausted = !retriesForever(error) && backoff.attempts >= this.#hub.plan.retry.maxAttempts;
     if (error.outcome !== 'retryable' || exhausted || this.#hub.stopping) {
       this.failed = true;
-      if (!this.#hub.stopping) this.#hub.fail(givenUp(error, 'a dead letter could not be stored, so nothing may pass it'), 'drop');
+      if (!this.#hub.stopping)
+        this.#hub.fail(givenUp(error, 'a dead letter could not be stored, so nothing may pass it'), 'drop');
       return;
     }
     this.#hub.degraded(this.part, error, backoff.attempts, delayMs);

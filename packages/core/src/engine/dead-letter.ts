@@ -100,28 +100,37 @@ function original(value: Value): Original {
 export class DeadLetterThreshold {
   readonly #limit: number;
   readonly #window: number;
-  #seen = 0;
-  /** At which message each of the latest invalid ones came, and its reason. */
-  #invalid: { readonly at: number; readonly reason: string }[] = [];
+  /** Which message each of the latest invalid ones was, and its reason; the first `#passed` lie behind the window. */
+  #invalid: { readonly at: number; readonly kind: string }[] = [];
+  #passed = 0;
+  readonly #counts = new Map<string, { count: number; reason: string }>();
 
   constructor(maxRatio: number, window: number) {
     this.#limit = maxRatio * window;
     this.#window = window;
   }
 
-  /** Counts messages, valid or not. */
-  saw(count: number): void {
-    this.#seen += count;
-  }
-
-  /** Counts an invalid message; returns the most frequent reason when there are too many. */
-  add(error: ConnectorError): string | undefined {
-    this.#invalid.push({ at: this.#seen, reason: error.message });
-    this.#invalid = this.#invalid.filter(({ at }) => at > this.#seen - this.#window);
-    if (this.#invalid.length <= this.#limit) return undefined;
-    const counts = new Map<string, number>();
-    for (const { reason } of this.#invalid) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-    const [frequent] = [...counts].sort(([, a], [, b]) => b - a);
-    return frequent?.[0];
+  /**
+   * Counts an invalid message, the `at`th of all messages; returns the most frequent reason when there are too many. Reasons
+   * that differ only in what they quote count as one.
+   */
+  add(error: ConnectorError, at: number): string | undefined {
+    const kind = error.message.replaceAll(/"[^"]*"|\d+/g, '…');
+    this.#invalid.push({ at, kind });
+    this.#counts.set(kind, { count: (this.#counts.get(kind)?.count ?? 0) + 1, reason: error.message });
+    for (let first = this.#invalid[this.#passed]; first !== undefined && first.at <= at - this.#window; ) {
+      const counted = this.#counts.get(first.kind);
+      if (counted !== undefined) counted.count--;
+      this.#passed++;
+      first = this.#invalid[this.#passed];
+    }
+    if (this.#passed > 1024) {
+      this.#invalid = this.#invalid.slice(this.#passed);
+      this.#passed = 0;
+      for (const [each, { count }] of this.#counts) if (count === 0) this.#counts.delete(each);
+    }
+    if (this.#invalid.length - this.#passed <= this.#limit) return undefined;
+    const [frequent] = [...this.#counts.values()].sort((a, b) => b.count - a.count);
+    return frequent?.reason;
   }
 }

@@ -2,7 +2,7 @@ import { ConnectorError } from '../error.js';
 import type { Sink } from '../sink.js';
 import { DeadLetterThreshold, deadLetterOf } from './dead-letter.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
-import { finishPart, type Hub, type InvalidMessage } from './hub.js';
+import { finishPart, type Hub, type InvalidMessage, stoppedBy } from './hub.js';
 import type { Segment } from './lease.js';
 import type { DeadLetterPlan } from './plan.js';
 import type { SinkSession } from './sink-session.js';
@@ -16,6 +16,7 @@ interface Destination {
 export class DeadLetters {
   readonly writers: readonly DeadLetterWriter[];
   readonly #hub: Hub;
+  #exceeded = false;
   readonly #destinations = new Map<DeadLetterPlan, Destination>();
 
   constructor(hub: Hub, session: (sink: Sink, part: string) => SinkSession) {
@@ -29,11 +30,6 @@ export class DeadLetters {
       });
     }
     this.writers = [...this.#destinations.values()].map(({ writer }) => writer);
-  }
-
-  /** Counts source messages, invalid or not. */
-  saw(count: number): void {
-    for (const { threshold } of this.#destinations.values()) threshold.saw(count);
   }
 
   add(message: InvalidMessage): void {
@@ -54,14 +50,16 @@ export class DeadLetters {
     if (segment.deadLettered.has(index)) return;
     segment.deadLettered.add(index);
     segment.pending++;
+    if (this.#exceeded) return; // the run ends, and the next one begins with it
     const { name, clock } = this.#hub.plan;
     writer.add(deadLetterOf(message, name, clock.now()), () => {
       this.#hub.stats.gaveUp(part, 1, false);
       this.#hub.emit({ type: 'deadLetter', part, count: 1, dropped: false, error });
       finishPart(this.#hub, segment);
     });
-    const reason = threshold.add(error);
+    const reason = threshold.add(error, segment.receivedBefore + index);
     if (reason === undefined || this.#hub.stopping) return;
+    this.#exceeded = true;
     const { maxRatio, window } = writer.plan;
     const share = `more than ${maxRatio * 100} % of the latest ${window} messages are invalid`;
     const text = `${share}, most often because: ${reason}. Mend the cause, or raise deadLetter.maxRatio.`;
@@ -72,7 +70,8 @@ export class DeadLetters {
   #stopAt({ segment, index, error, branch }: InvalidMessage): void {
     const { lease, batch } = segment;
     const atomic = branch?.sink.capabilities.atomic === true; // then nothing of that write is stored
-    const position = index > segment.from && !atomic && segment.pending === 1 ? batch.positionAt?.(index - 1) : undefined;
+    const position =
+      index > segment.from && !atomic && segment.pending === 1 ? batch.positionAt?.(index - 1) : undefined;
     if (position !== undefined) {
       const count = index - segment.from;
       const beginning: Segment = { ...segment, count, bytes: 0, position, pending: 0 };
@@ -82,6 +81,6 @@ export class DeadLetters {
       this.#hub.finished(beginning);
     }
     segment.pending++; // never finished
-    this.#hub.fail(error, 'drop');
+    this.#hub.fail(stoppedBy(error, segment, index), 'drop');
   }
 }

@@ -1,4 +1,4 @@
-import type { ConnectorError } from '../error.js';
+import { ConnectorError } from '../error.js';
 import type { PipelineEvent } from '../pipeline-definition.js';
 import type { Budget } from './budget.js';
 import type { Lease, Segment } from './lease.js';
@@ -18,6 +18,21 @@ export interface InvalidMessage {
   readonly branch: BranchPlan | undefined;
 }
 
+/** The error with which an invalid message ends the run: which message it was, and what there is to do. */
+export function stoppedBy(error: ConnectorError, segment: Segment, index: number): ConnectorError {
+  const { batch, lease } = segment;
+  const place = batch.positionAt === undefined ? `message ${index + 1} of the batch before` : 'the message before';
+  const position = JSON.stringify(batch.positionAt?.(index) ?? batch.position);
+  const where = `It is ${place} position ${position}${lease.partition === '' ? '' : ` of "${lease.partition}"`}`;
+  return new ConnectorError(
+    error.code,
+    `${error.message.replace(/\.$/, '')}. ${where}. Mend it, give the pipeline dead letters, or set "onInvalid: drop".`,
+    {
+      cause: error,
+    },
+  );
+}
+
 /** How the parts of a run reach the whole. */
 export interface Hub {
   readonly plan: Plan;
@@ -34,8 +49,6 @@ export interface Hub {
    * the writes behind it, which would only fail the sink again.
    */
   readonly careful: boolean;
-  /** Counts source messages for the dead-letter threshold. */
-  sawSourceMessages(count: number): void;
   /** The source can deliver no more until something is settled, or nothing more comes: batches do not wait to fill. */
   urgent(): boolean;
   /** All parts of these messages are finished. */

@@ -64,6 +64,8 @@ export class LeaseEndings {
     lease.stopReading.abort();
     this.#run.budget.wake();
     await this.#run.endWriting(lease);
+    // A commit that is under way was begun while the lease held; it must not outlive it.
+    await settles(this.#clock, graceMs, this.#holder.committed());
     await this.endIterator(lease);
     this.#forget(lease);
   }
@@ -81,7 +83,8 @@ export class LeaseEndings {
       await lease.iterator?.return?.();
     })();
     if (await settles(this.#clock, graceMs, ended)) return;
-    if (!this.#run.stopping) this.#holder.broken(new ConnectorError('timeout', 'a read did not end after it was aborted'));
+    if (!this.#run.stopping)
+      this.#holder.broken(new ConnectorError('timeout', 'a read did not end after it was aborted'));
   }
 
   #forget(lease: Lease): void {

@@ -8,6 +8,8 @@ export interface Segment extends Tracked {
   readonly batch: SourceBatch;
   /** Index in the batch of the first message. */
   from: number;
+  /** How many messages the run had received before its batch. */
+  readonly receivedBefore: number;
   /** Source messages of which a dead letter exists already. */
   readonly deadLettered: Set<number>;
 }

@@ -29,7 +29,9 @@ export interface OpenRequest<Driver> {
  *
  * @throws {ConnectorError} the last failure, when it is fatal or time is up; `aborted` when stopped
  */
-export async function openDriver<Driver extends { close(): Promise<void> }>(request: OpenRequest<Driver>): Promise<Driver> {
+export async function openDriver<Driver extends { close(): Promise<void> }>(
+  request: OpenRequest<Driver>,
+): Promise<Driver> {
   const { clock, backoff, limitMs, stop } = request;
   const started = clock.now();
   while (!stop.aborted) {
@@ -43,7 +45,8 @@ export async function openDriver<Driver extends { close(): Promise<void> }>(requ
       if (error.outcome !== 'retryable') throw error;
       const delayMs = backoff.next(error.retryAfterMs);
       const elapsedMs = clock.now() - started;
-      if (limitMs !== undefined && elapsedMs + delayMs >= limitMs) throw givenUp(error, `gave up after ${seconds(elapsedMs)} s`);
+      if (limitMs !== undefined && elapsedMs + delayMs >= limitMs)
+        throw givenUp(error, `gave up after ${seconds(elapsedMs)} s`);
       if (!retriesForever(error) && backoff.attempts >= request.maxAttempts) {
         throw givenUp(error, `gave up after ${backoff.attempts} attempts`);
       }
@@ -54,7 +57,10 @@ export async function openDriver<Driver extends { close(): Promise<void> }>(requ
   throw new ConnectorError('aborted', 'stopped while opening');
 }
 
-async function attempt<Driver extends { close(): Promise<void> }>(request: OpenRequest<Driver>, ms: number): Promise<Driver> {
+async function attempt<Driver extends { close(): Promise<void> }>(
+  request: OpenRequest<Driver>,
+  ms: number,
+): Promise<Driver> {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   request.stop.addEventListener('abort', abort);

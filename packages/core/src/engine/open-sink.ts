@@ -63,7 +63,12 @@ class DirectWriter {
     this.#session = new SinkSession(
       sink,
       { clock, retry: this.#retry, timeoutMs: settings.timeoutMs ?? 30_000, openTimeoutMs: 30_000 },
-      { pipeline: name, id: 'sink', metrics: stats.driverMetrics('sink', sink.connector.name), notice: () => undefined },
+      {
+        pipeline: name,
+        id: 'sink',
+        metrics: stats.driverMetrics('sink', sink.connector.name),
+        notice: () => undefined,
+      },
       { retrying: (error, attempt, delayMs) => settings.onRetry?.(error, attempt, delayMs) },
       this.#stop.signal,
     );
@@ -111,11 +116,17 @@ class DirectWriter {
     const { limits, preferred } = this.#sink.capabilities;
     const maxMessages = call.oneByOne ? 1 : (limits?.maxMessages ?? preferred.maxMessages);
     const size = { maxMessages, maxBytes: limits?.maxBytes ?? Number.POSITIVE_INFINITY };
-    const [first] = cutAtLimits(call.waiting.map(({ message }) => message), size);
+    const [first] = cutAtLimits(
+      call.waiting.map(({ message }) => message),
+      size,
+    );
     const chunk = call.waiting.slice(0, first?.to);
     const messages = chunk.map(({ message }) => message);
     try {
-      await this.#session.write({ messages, slices: [{ partition: '', from: 0, to: messages.length, position: undefined }] });
+      await this.#session.write({
+        messages,
+        slices: [{ partition: '', from: 0, to: messages.length, position: undefined }],
+      });
     } catch (thrown) {
       if (thrown instanceof BatchError) return this.#takeBatchError(call, chunk, thrown);
       return this.#takeError(call, chunk, thrown);
@@ -137,7 +148,11 @@ class DirectWriter {
       call.waiting = call.waiting.filter((each) => each !== message);
     }
     // An atomic sink has stored nothing of the write, any other one all but what it names.
-    if (!this.#sink.capabilities.atomic) this.#takenOver(call, chunk.filter((each) => !failed.has(each)));
+    if (!this.#sink.capabilities.atomic)
+      this.#takenOver(
+        call,
+        chunk.filter((each) => !failed.has(each)),
+      );
     const lasting = [...failed.values()].find(({ outcome }) => outcome !== 'invalid');
     if (lasting !== undefined) throw lasting;
   }

@@ -13,7 +13,12 @@ export function errorWrapper(part: Source | Sink): WrapError {
   const schema: z.ZodType | undefined = connector[direction]?.config;
   const secrets = schema === undefined ? [] : secretsOf(schema, part.config);
   return (error, operation, partition) => {
-    const context: ErrorContext = { connector: connector.name, direction, operation, ...(partition ? { partition } : {}) };
+    const context: ErrorContext = {
+      connector: connector.name,
+      direction,
+      operation,
+      ...(partition ? { partition } : {}),
+    };
     return redactError(wrapError(error, connector.classify, context), secrets);
   };
 }

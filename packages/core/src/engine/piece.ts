@@ -49,7 +49,7 @@ function valueBytes(value: Value): number {
   if (value instanceof Uint8Array) return value.byteLength;
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value !== 'object' || value instanceof Date) return 8;
-  if (Array.isArray(value)) return value.reduce((sum: number, item: Value) => sum + valueBytes(item), 8);
+  if (Array.isArray(value)) return (value as readonly Value[]).reduce<number>((sum, item) => sum + valueBytes(item), 8);
   return Object.entries(value).reduce((sum, [name, item]) => sum + name.length + valueBytes(item as Value), 8); // entries of a Value
 }
 
@@ -58,7 +58,12 @@ export function joinPieces(pieces: readonly Piece[]): SinkBatch {
   const slices: BatchSlice[] = [];
   const [first] = pieces;
   if (first !== undefined && pieces.length === 1) {
-    slices.push({ partition: first.segment.lease.key, from: 0, to: first.messages.length, position: positionAfter(first) });
+    slices.push({
+      partition: first.segment.lease.key,
+      from: 0,
+      to: first.messages.length,
+      position: positionAfter(first),
+    });
     return { messages: first.messages, slices };
   }
   const messages: Message[] = [];
@@ -68,7 +73,8 @@ export function joinPieces(pieces: readonly Piece[]): SinkBatch {
     const partition = piece.segment.lease.key;
     const last = slices.at(-1);
     const position = positionAfter(piece);
-    if (last?.partition === partition) slices[slices.length - 1] = { partition, from: last.from, to: messages.length, position };
+    if (last?.partition === partition)
+      slices[slices.length - 1] = { partition, from: last.from, to: messages.length, position };
     else slices.push({ partition, from, to: messages.length, position });
   }
   return { messages, slices };

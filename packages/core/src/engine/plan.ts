@@ -90,7 +90,9 @@ export const retryDefaults: Required<RetrySettings> = { initialDelayMs: 100, max
 export function planOf(definition: PipelineDefinition): Plan {
   const { name } = definition;
   if (!/^[\w.-]{1,200}$/.test(name)) {
-    throw invalid(`pipeline name "${name}" must be 1 to 200 letters, digits, ".", "_" or "-"; it names files and tables`);
+    throw invalid(
+      `pipeline name "${name}" must be 1 to 200 letters, digits, ".", "_" or "-"; it names files and tables`,
+    );
   }
   const sources = oneOrSeveral(name, 'source', definition.source, definition.sources);
   const sinks = oneOrSeveral<Sink | BranchDefinition>(name, 'sink', definition.sink, definition.sinks);
@@ -101,7 +103,11 @@ export function planOf(definition: PipelineDefinition): Plan {
     return { ...branch, deadLetter: branch.deadLetter ?? deadLetter };
   });
   for (const [, source] of sources) for (const branch of sinks) refuseLostChanges(name, source, branch);
-  const guarantee = guaranteeOf(definition, sources, sinks.map(([, sink]) => ('sink' in sink ? sink.sink : sink)));
+  const guarantee = guaranteeOf(
+    definition,
+    sources,
+    sinks.map(([, sink]) => ('sink' in sink ? sink.sink : sink)),
+  );
   const budget = { ...defaultBudget, ...definition.budget };
   return {
     name,
@@ -142,12 +148,15 @@ function oneOrSeveral<T extends object>(
   several: Readonly<Record<string, T>> | undefined,
 ): [string, T][] {
   if ((one === undefined) === (several === undefined)) {
-    throw invalid(`pipeline "${pipeline}" needs ${part === 'source' ? 'a "source" or "sources"' : 'a "sink" or "sinks"'}, and not both`);
+    throw invalid(
+      `pipeline "${pipeline}" needs ${part === 'source' ? 'a "source" or "sources"' : 'a "sink" or "sinks"'}, and not both`,
+    );
   }
   const entries = one === undefined ? Object.entries(several ?? {}) : ([[part, one]] satisfies [string, T][]);
   if (entries.length === 0) throw invalid(`pipeline "${pipeline}" has no ${part}: "${part}s" is empty`);
   for (const [id] of entries) {
-    if (!/^[\w-]+$/.test(id)) throw invalid(`${part} id "${id}" of pipeline "${pipeline}" must be letters, digits, "_" or "-"`);
+    if (!/^[\w-]+$/.test(id))
+      throw invalid(`${part} id "${id}" of pipeline "${pipeline}" must be letters, digits, "_" or "-"`);
   }
   return entries;
 }
@@ -157,14 +166,26 @@ interface NamedBranch {
   readonly branch: BranchDefinition;
 }
 
-function branchOf(definition: PipelineDefinition, { id, branch }: NamedBranch, sources: readonly [string, Source][]): BranchPlan {
+function branchOf(
+  definition: PipelineDefinition,
+  { id, branch }: NamedBranch,
+  sources: readonly [string, Source][],
+): BranchPlan {
   const { sink } = branch;
   const steps: Step[] = [];
   const several = definition.sinks !== undefined && Object.keys(definition.sinks).length > 1;
   // With one sink the payload was decoded before the pipeline's transforms; see sourceSteps.
   if (several && sink.capabilities.payload === 'value') steps.push(decodeStep(codecOf(sink.options.codec ?? 'json')));
   steps.push(...(branch.transforms ?? []));
-  if (sink.capabilities.payload === 'bytes') steps.push(encodeStep(encoderOf(sink, sources.map(([, source]) => source))));
+  if (sink.capabilities.payload === 'bytes')
+    steps.push(
+      encodeStep(
+        encoderOf(
+          sink,
+          sources.map(([, source]) => source),
+        ),
+      ),
+    );
   else if (!several && sink.options.codec !== undefined) steps.push(decodeStep(codecOf(sink.options.codec)));
   return { id, sink, steps, deadLetter: deadLetterOf(branch.deadLetter) };
 }

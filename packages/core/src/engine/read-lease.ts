@@ -34,7 +34,7 @@ export async function readLease(run: Run, lease: Lease, reading: LeaseReading): 
     }
     const result = await iterator.next();
     if (result.done === true) return !signal.aborted;
-    if (lease.discarded) return false;
+    if (lease.discarded || lease.lost) return false;
     reading.onBatch();
     const working = run.receive(lease, checkedBatch(result.value));
     if (working !== undefined) await working;
@@ -46,7 +46,11 @@ export async function readLease(run: Run, lease: Lease, reading: LeaseReading): 
 function readOptions(run: Run, signal: AbortSignal, { partitions, start }: LeaseReading): ReadOptions {
   const { budget, plan } = run;
   const share = Math.max(1, partitions);
-  const maxMessages = Math.min(plan.batch.maxMessages ?? maxReadMessages, maxReadMessages, Math.floor(budget.maxMessages / share));
+  const maxMessages = Math.min(
+    plan.batch.maxMessages ?? maxReadMessages,
+    maxReadMessages,
+    Math.floor(budget.maxMessages / share),
+  );
   return {
     maxMessages: Math.max(1, maxMessages),
     maxBytes: Math.max(1, Math.min(maxReadBytes, Math.floor(budget.maxBytes / share))),
@@ -69,7 +73,8 @@ export function checkedPosition(stored: StoredPosition, lease: Lease): Position 
   const version = connector.source?.positionVersion ?? 1;
   const identity = lease.driver.identity ?? null;
   if (stored.connector !== connector.name) throw misplaced(`is one of connector "${stored.connector}"`);
-  if (stored.version !== version) throw misplaced(`has version ${stored.version}, and this connector reads version ${version}`);
+  if (stored.version !== version)
+    throw misplaced(`has version ${stored.version}, and this connector reads version ${version}`);
   if (stored.identity !== identity) throw misplaced(`belongs to "${stored.identity}", and this is "${identity}"`);
   return stored.position;
 }

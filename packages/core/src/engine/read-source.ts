@@ -1,10 +1,10 @@
-import { ConnectorError } from '../error.js';
+import { memoryCheckpoints } from '../checkpoint/memory-store.js';
 import type { ErasedConnector } from '../connector.js';
+import { ConnectorError } from '../error.js';
 import type { ReadBatch, ReadSettings } from '../read.js';
 import type { Sink } from '../sink.js';
 import type { SinkBatch } from '../sink-driver.js';
 import type { Source } from '../source.js';
-import { memoryCheckpoints } from '../checkpoint/memory-store.js';
 import { Condition } from './condition.js';
 import { planOf } from './plan.js';
 import { Run } from './run.js';
@@ -21,7 +21,10 @@ interface Offered {
  * Reads a source without a pipeline: an engine run whose sink hands each batch to the caller. A batch counts as handled when
  * the next one is asked for or when it is committed; only a commit settles.
  */
-export async function* readSource(source: Source, settings: ReadSettings = {}): AsyncGenerator<ReadBatch, void, undefined> {
+export async function* readSource(
+  source: Source,
+  settings: ReadSettings = {},
+): AsyncGenerator<ReadBatch, void, undefined> {
   const offered: Offered[] = [];
   const changed = new Condition();
   const stop = new AbortController();
@@ -42,11 +45,11 @@ export async function* readSource(source: Source, settings: ReadSettings = {}): 
   const run = new Run({ ...readerPlan(source, settings, offer), onEnd: end });
   settings.signal?.addEventListener('abort', onAbort);
   if (settings.signal?.aborted) onAbort();
-  let failure: unknown;
+  let failure: ConnectorError | undefined;
   const running = run.execute(stop.signal).then(
     () => end(),
     (error: unknown) => {
-      failure = error;
+      failure = error as ConnectorError; // a run rejects with nothing else
       end();
     },
   );
@@ -75,7 +78,8 @@ export async function* readSource(source: Source, settings: ReadSettings = {}): 
 
 function toReadBatch({ batch, take }: Offered, run: Run): ReadBatch {
   const [slice] = batch.slices;
-  if (slice === undefined || slice.position === undefined) throw new ConnectorError('internal', 'a batch came without its position');
+  if (slice === undefined || slice.position === undefined)
+    throw new ConnectorError('internal', 'a batch came without its position');
   return {
     partition: slice.partition.slice(slice.partition.indexOf(':') + 1),
     messages: batch.messages,
@@ -88,7 +92,11 @@ function toReadBatch({ batch, take }: Offered, run: Run): ReadBatch {
   };
 }
 
-function readerPlan(source: Source, settings: ReadSettings, offer: (batch: SinkBatch) => Promise<void>): ReturnType<typeof planOf> {
+function readerPlan(
+  source: Source,
+  settings: ReadSettings,
+  offer: (batch: SinkBatch) => Promise<void>,
+): ReturnType<typeof planOf> {
   const plan = planOf({
     name: settings.name ?? source.connector.name,
     source,
@@ -119,7 +127,11 @@ function readerSink(offer: (batch: SinkBatch) => Promise<void>): Sink {
     name: 'reader',
     title: 'Reader',
     contract: 1,
-    sink: { config: undefined, capabilities: () => capabilities, open: () => ({ write: offer, close: () => Promise.resolve() }) },
+    sink: {
+      config: undefined,
+      capabilities: () => capabilities,
+      open: () => ({ write: offer, close: () => Promise.resolve() }),
+    },
   };
   return {
     direction: 'sink',

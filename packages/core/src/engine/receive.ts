@@ -2,7 +2,7 @@ import { ConnectorError, isConnectorError } from '../error.js';
 import type { BatchFailure } from '../sink-driver.js';
 import type { SourceBatch } from '../source-driver.js';
 import { type Flow, runSteps } from './flow.js';
-import { finishPart, type Hub } from './hub.js';
+import { finishPart, type Hub, stoppedBy } from './hub.js';
 import type { Lease, Segment } from './lease.js';
 import type { SinkWriter } from './sink-writer.js';
 
@@ -10,7 +10,12 @@ import type { SinkWriter } from './sink-writer.js';
  * Takes a batch from a source: charges it to the budget, decodes and transforms it, and queues what comes out at the sinks.
  * Returns a promise only when a transform did.
  */
-export function receive(hub: Hub, writers: readonly SinkWriter[], lease: Lease, batch: SourceBatch): void | Promise<void> {
+export function receive(
+  hub: Hub,
+  writers: readonly SinkWriter[],
+  lease: Lease,
+  batch: SourceBatch,
+): void | Promise<void> {
   const count = batch.messages.length;
   const { bytes } = batch;
   hub.budget.charge(count, bytes);
@@ -26,9 +31,9 @@ export function receive(hub: Hub, writers: readonly SinkWriter[], lease: Lease, 
     position: batch.position,
     pending: 1, // held until its outputs are queued
     deadLettered: new Set(),
+    receivedBefore: hub.stats.receivedMessages - count,
   };
   lease.tracker.add(segment);
-  hub.sawSourceMessages(count);
   const steps = hub.plan.steps.get(lease.source.id) ?? [];
   const failures: BatchFailure[] = [];
   const flow = runSteps(sound(batch, failures), steps, failures);
@@ -51,8 +56,13 @@ interface Processed {
   readonly failures: BatchFailure[];
 }
 
-function dispatch(hub: Hub, writers: readonly SinkWriter[], segment: Segment, processed: Processed): void | Promise<void> {
-  if (segment.lease.discarded) return;
+function dispatch(
+  hub: Hub,
+  writers: readonly SinkWriter[],
+  segment: Segment,
+  processed: Processed,
+): void | Promise<void> {
+  if (segment.lease.discarded || segment.lease.lost) return;
   const { failures } = processed;
   let { flow } = processed;
   if (failures.length > 0) {
@@ -72,7 +82,13 @@ function countOrigins(origins: readonly number[], failures: readonly BatchFailur
   return count;
 }
 
-function branchOut(hub: Hub, writers: readonly SinkWriter[], segment: Segment, flow: Flow, from = 0): void | Promise<void> {
+function branchOut(
+  hub: Hub,
+  writers: readonly SinkWriter[],
+  segment: Segment,
+  flow: Flow,
+  from = 0,
+): void | Promise<void> {
   for (let index = from; index < writers.length; index++) {
     const writer = writers[index];
     if (writer === undefined) continue;
@@ -90,7 +106,7 @@ function branchOut(hub: Hub, writers: readonly SinkWriter[], segment: Segment, f
 }
 
 function queue(hub: Hub, writer: SinkWriter, segment: Segment, { flow, failures }: Processed): void {
-  if (segment.lease.discarded) return;
+  if (segment.lease.discarded || segment.lease.lost) return;
   for (const failure of failures) report(hub, segment, failure, writer);
   writer.add(segment, flow);
 }
@@ -108,7 +124,9 @@ function report(hub: Hub, segment: Segment, failure: BatchFailure, writer: SinkW
 /** What a driver or a step says about one message; anything but a fatal error makes the message invalid. */
 function asInvalid(error: unknown): ConnectorError {
   if (isConnectorError(error)) return error;
-  return new ConnectorError('message_invalid', error instanceof Error ? error.message : String(error), { cause: error });
+  return new ConnectorError('message_invalid', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
 }
 
 /**
@@ -121,7 +139,7 @@ function stopAt(hub: Hub, segment: Segment, flow: Flow, failures: readonly Batch
   const { batch, lease } = segment;
   const position = first.index > 0 ? batch.positionAt?.(first.index - 1) : undefined;
   lease.stopReading.abort(); // nothing behind it may be written
-  hub.fail(asInvalid(first.error), 'drain');
+  hub.fail(stoppedBy(asInvalid(first.error), segment, first.index), 'drain');
   if (position === undefined) {
     segment.pending++; // never finished
     return { messages: [], origins: [] };
@@ -130,7 +148,9 @@ function stopAt(hub: Hub, segment: Segment, flow: Flow, failures: readonly Batch
   lease.tracker.add(rest);
   segment.count = first.index;
   Object.assign(segment, { position });
-  const kept = flow.messages.map((_, index) => flow.origins?.[index] ?? index).findIndex((origin) => origin > first.index);
+  const kept = flow.messages
+    .map((_, index) => flow.origins?.[index] ?? index)
+    .findIndex((origin) => origin > first.index);
   if (kept < 0) return flow;
   return { messages: flow.messages.slice(0, kept), origins: flow.origins?.slice(0, kept) };
 }

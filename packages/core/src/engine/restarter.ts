@@ -44,7 +44,10 @@ export class Restarter {
           await this.#settler.cycle();
           if (this.active) return false;
           for (const writer of this.#run.writers) writer.hold();
-          const claimed = await this.#claimUntilDone(atomic, partitions.map((partition) => `${source.id}:${partition}`));
+          const claimed = await this.#claimUntilDone(
+            atomic,
+            partitions.map((partition) => `${source.id}:${partition}`),
+          );
           if (source.owner === 'sink') stored = claimed;
         } finally {
           for (const writer of this.#run.writers) writer.resume();
@@ -142,7 +145,8 @@ export class Restarter {
     if (!this.#run.stopping) await this.#waitToRetry(failed.branch.id, error, this.#backoff);
     const claimed = await this.#reopenAndClaim();
     this.active = false;
-    if (this.#run.stopping) failed.session.broken = true; // what it took over is in doubt, so it is not flushed any more
+    if (this.#run.stopping)
+      failed.session.broken = true; // what it took over is in doubt, so it is not flushed any more
     else {
       for (const writer of writers) writer.unwritten();
       this.unread = 0;

@@ -1,4 +1,12 @@
-import { type Attributes, type Counter, type Gauge, type Histogram, type Meter, metrics, type UpDownCounter } from '@opentelemetry/api';
+import {
+  type Attributes,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type Meter,
+  metrics,
+  type UpDownCounter,
+} from '@opentelemetry/api';
 import type { DriverMetrics } from '../connector.js';
 import type { PipelineStats } from '../pipeline-definition.js';
 import type { Budget } from './budget.js';
@@ -34,7 +42,11 @@ export class RunStats {
     this.#instruments = instrumentsOf(metrics.getMeter('@sluice/core'));
   }
 
-  received(part: string, key: string, batch: { readonly count: number; readonly bytes: number; readonly lag: number | undefined }): void {
+  received(
+    part: string,
+    key: string,
+    batch: { readonly count: number; readonly bytes: number; readonly lag: number | undefined },
+  ): void {
     this.receivedMessages += batch.count;
     this.receivedBytes += batch.bytes;
     const attributes = this.#attributesOf(part);
@@ -86,13 +98,13 @@ export class RunStats {
       add: (name, amount) => {
         const key = `${part}.${name}`;
         this.connectors.set(key, (this.connectors.get(key) ?? 0) + amount);
-        const counter = instruments.get(name) ?? meter.createCounter(`sluice.${connector}.${name}`);
+        const counter = instruments.get(name) ?? meter.createCounter(`sluice.${connector}.${snakeCase(name)}`);
         instruments.set(name, counter);
         (counter as Counter).add(amount, attributes); // a name is a counter or a gauge, never both
       },
       set: (name, value) => {
         this.connectors.set(`${part}.${name}`, value);
-        const gauge = instruments.get(name) ?? meter.createGauge(`sluice.${connector}.${name}`);
+        const gauge = instruments.get(name) ?? meter.createGauge(`sluice.${connector}.${snakeCase(name)}`);
         instruments.set(name, gauge);
         (gauge as Gauge).record(value, attributes); // a name is a counter or a gauge, never both
       },
@@ -128,6 +140,11 @@ export class RunStats {
   }
 }
 
+/** `droppedByQueue` is `dropped_by_queue` among metrics. */
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 interface Instruments {
   readonly consumed: Counter;
   readonly sent: Counter;
@@ -145,16 +162,45 @@ interface Instruments {
 function instrumentsOf(meter: Meter): Instruments {
   const messages = { unit: '{message}' };
   return {
-    consumed: meter.createCounter('messaging.client.consumed.messages', { ...messages, description: 'Messages taken from sources' }),
-    sent: meter.createCounter('messaging.client.sent.messages', { ...messages, description: 'Messages taken over by sinks' }),
-    duration: meter.createHistogram('messaging.client.operation.duration', { unit: 's', description: 'Duration of a write' }),
-    receivedBytes: meter.createCounter('sluice.received.bytes', { unit: 'By', description: 'Bytes taken from sources' }),
-    failed: meter.createCounter('sluice.failed.messages', { ...messages, description: 'Messages of failed write attempts' }),
+    consumed: meter.createCounter('messaging.client.consumed.messages', {
+      ...messages,
+      description: 'Messages taken from sources',
+    }),
+    sent: meter.createCounter('messaging.client.sent.messages', {
+      ...messages,
+      description: 'Messages taken over by sinks',
+    }),
+    duration: meter.createHistogram('messaging.client.operation.duration', {
+      unit: 's',
+      description: 'Duration of a write',
+      advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
+    }),
+    receivedBytes: meter.createCounter('sluice.received.bytes', {
+      unit: 'By',
+      description: 'Bytes taken from sources',
+    }),
+    failed: meter.createCounter('sluice.failed.messages', {
+      ...messages,
+      description: 'Messages of failed write attempts',
+    }),
     retried: meter.createCounter('sluice.retried.messages', { ...messages, description: 'Messages written again' }),
-    deadLettered: meter.createCounter('sluice.dead_lettered.messages', { ...messages, description: 'Messages stored as dead letters' }),
-    dropped: meter.createCounter('sluice.dropped.messages', { ...messages, description: 'Invalid messages dropped on request' }),
-    inFlight: meter.createUpDownCounter('sluice.in_flight.messages', { ...messages, description: 'Received and not yet settled' }),
-    batchSize: meter.createHistogram('sluice.batch.messages', { ...messages, description: 'Messages of one write' }),
+    deadLettered: meter.createCounter('sluice.dead_lettered.messages', {
+      ...messages,
+      description: 'Messages stored as dead letters',
+    }),
+    dropped: meter.createCounter('sluice.dropped.messages', {
+      ...messages,
+      description: 'Invalid messages dropped on request',
+    }),
+    inFlight: meter.createUpDownCounter('sluice.in_flight.messages', {
+      ...messages,
+      description: 'Received and not yet settled',
+    }),
+    batchSize: meter.createHistogram('sluice.batch.messages', {
+      ...messages,
+      description: 'Messages of one write',
+      advice: { explicitBucketBoundaries: [1, 10, 100, 500, 1000, 5000, 10_000, 50_000] },
+    }),
     lag: meter.createGauge('sluice.lag', { description: 'How much waits behind what was read' }),
   };
 }

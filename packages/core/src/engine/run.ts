@@ -60,7 +60,8 @@ export class Run implements Hub {
 
   #session(sink: Sink, part: string): SinkSession {
     const events = {
-      retrying: (error: ConnectorError, attempt: number, delayMs: number): void => this.degraded(part, error, attempt, delayMs),
+      retrying: (error: ConnectorError, attempt: number, delayMs: number): void =>
+        this.degraded(part, error, attempt, delayMs),
     };
     return new SinkSession(sink, this.plan, this.driverContext(part, sink.connector.name), events, this.#stop.signal);
   }
@@ -96,7 +97,10 @@ export class Run implements Hub {
         await this.#drain(reading);
       }
     } catch (error) {
-      this.fail(isConnectorError(error) ? error : new ConnectorError('internal', String(error), { cause: error }), 'drop');
+      this.fail(
+        isConnectorError(error) ? error : new ConnectorError('internal', String(error), { cause: error }),
+        'drop',
+      );
     } finally {
       signal?.removeEventListener('abort', onAbort);
       await this.#close();
@@ -110,7 +114,10 @@ export class Run implements Hub {
   async #open(): Promise<void> {
     try {
       await this.#claimCheckpoint();
-      await Promise.all([...this.writers.map((writer) => writer.session.open()), ...this.deadLetters.map((letters) => letters.open())]);
+      await Promise.all([
+        ...this.writers.map((writer) => writer.session.open()),
+        ...this.deadLetters.map((letters) => letters.open()),
+      ]);
     } catch (error) {
       if (!this.stopping) throw error;
     }
@@ -124,7 +131,10 @@ export class Run implements Hub {
         const fresh = await store.claim(name);
         return { claim: fresh, close: () => fresh.release() };
       },
-      wrap: (error) => (isConnectorError(error) ? error : wrapError(error, undefined, { operation: `claim the checkpoint in ${store.description}` })),
+      wrap: (error) =>
+        isConnectorError(error)
+          ? error
+          : wrapError(error, undefined, { operation: `claim the checkpoint in ${store.description}` }),
       clock,
       backoff: new Backoff(retry),
       maxAttempts: retry.maxAttempts,
@@ -164,7 +174,8 @@ export class Run implements Hub {
     const drained = (async () => {
       await reading;
       await Promise.all([...this.leases].map((lease) => lease.reading));
-      for (const writer of this.writers) await writer.changed.until(() => writer.idle() || (writer.halted && writer.inFlight === 0));
+      for (const writer of this.writers)
+        await writer.changed.until(() => writer.idle() || (writer.halted && writer.inFlight === 0));
       for (const letters of this.deadLetters) await letters.changed.until(() => letters.idle);
       if (this.plan.settles === 'always') await this.settle();
       await Promise.all(this.#runners.map((runner) => runner.committed()));
@@ -186,10 +197,6 @@ export class Run implements Hub {
 
   receive(lease: Lease, batch: SourceBatch): void | Promise<void> {
     return receive(this, this.writers, lease, batch);
-  }
-
-  sawSourceMessages(count: number): void {
-    this.#invalid.saw(count);
   }
 
   urgent(): boolean {
@@ -303,8 +310,11 @@ export class Run implements Hub {
     if (atomic && this.deadLetters.some((letters) => letters.failed)) return false;
     const unusable = writers.find((writer) => !writer.complete || writer.session.broken);
     if (unusable === undefined) return true;
-    const reason = unusable.session.broken ? 'the connection is lost' : 'a partition was lost while its messages were being written';
-    if (!this.stopping) this.restart(unusable, new ConnectorError(unusable.session.broken ? 'not_connected' : 'lease_lost', reason));
+    const reason = unusable.session.broken
+      ? 'the connection is lost'
+      : 'a partition was lost while its messages were being written';
+    if (!this.stopping)
+      this.restart(unusable, new ConnectorError(unusable.session.broken ? 'not_connected' : 'lease_lost', reason));
     return false;
   }
 

@@ -93,7 +93,10 @@ export class Settler {
 
   /** All parts of some messages of the lease are finished. */
   finished(lease: Lease): void {
-    if (this.flushes) return this.written(lease);
+    if (this.flushes) {
+      this.written(lease);
+      return;
+    }
     this.#take(lease);
     if (lease.source.source.capabilities.window && this.#run.plan.settles === 'always') void this.settle();
     else this.soon();
@@ -168,7 +171,12 @@ export class Settler {
     for (;;) {
       await Promise.all(writers.map((writer) => writer.quiet()));
       const waits = this.#run.deadLetters.filter((letters) => !letters.idle);
-      if (waits.length === 0 || this.#run.restarting || !writers.some((writer) => writer.branch.sink.capabilities.atomic)) return;
+      if (
+        waits.length === 0 ||
+        this.#run.restarting ||
+        !writers.some((writer) => writer.branch.sink.capabilities.atomic)
+      )
+        return;
       await Promise.all(waits.map((letters) => letters.changed.wait()));
     }
   }
@@ -196,11 +204,15 @@ export class Settler {
   /** The checkpoint, then the commits. */
   async save(): Promise<void> {
     if (this.#moved.size === 0) return;
-    const moved = [...this.#moved].flatMap((lease) => (lease.durable === undefined ? [] : [{ lease, position: lease.durable }]));
+    const moved = [...this.#moved].flatMap((lease) =>
+      lease.durable === undefined ? [] : [{ lease, position: lease.durable }],
+    );
     this.#moved.clear();
     const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
     if (stored.length > 0 && this.#claim !== undefined) {
-      const added = Object.fromEntries(stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]));
+      const added = Object.fromEntries(
+        stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]),
+      );
       const checkpoint = { ...this.#checkpoint, ...added };
       if (!(await this.#store(this.#claim, checkpoint))) {
         for (const { lease } of moved) this.#moved.add(lease);

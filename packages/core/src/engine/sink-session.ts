@@ -37,7 +37,13 @@ export class SinkSession {
   readonly #calls = new Set<AbortController>();
   #driver: SinkDriver | undefined;
 
-  constructor(sink: Sink, plan: SessionPlan, context: Omit<DriverContext, 'signal'>, events: SessionEvents, stop: AbortSignal) {
+  constructor(
+    sink: Sink,
+    plan: SessionPlan,
+    context: Omit<DriverContext, 'signal'>,
+    events: SessionEvents,
+    stop: AbortSignal,
+  ) {
     this.#sink = sink;
     this.#plan = plan;
     this.#context = context;
@@ -79,7 +85,10 @@ export class SinkSession {
     this.broken = false;
     const { atomic } = this.#sink.capabilities;
     if (atomic && (this.#driver.flush === undefined || this.#driver.claim === undefined)) {
-      throw new ConnectorError('internal', `${this.#sink.connector.name} sink says that it is atomic and has no flush or claim`);
+      throw new ConnectorError(
+        'internal',
+        `${this.#sink.connector.name} sink says that it is atomic and has no flush or claim`,
+      );
     }
   }
 

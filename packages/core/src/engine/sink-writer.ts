@@ -11,7 +11,7 @@ import { cutAtLimits, joinPieces, type Piece } from './piece.js';
 import type { BranchPlan } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
-import { sleep } from './sleep.js';
+import { pause } from './sleep.js';
 import { judgeWrite } from './write-failure.js';
 import { type LeaseQueue, WriteQueues } from './write-queues.js';
 
@@ -53,7 +53,11 @@ export class SinkWriter {
     const { preferred, limits, overlap } = branch.sink.capabilities;
     this.#slots = overlap === 'none' ? 1 : Math.max(1, preferred.maxInFlight);
     this.#limits = {
-      maxMessages: limits?.maxMessages ?? Number.POSITIVE_INFINITY,
+      // A write holds a second's worth at the most, or the first one would pass unlimited.
+      maxMessages: Math.min(
+        limits?.maxMessages ?? Number.POSITIVE_INFINITY,
+        Math.max(1, hub.plan.messagesPerSecond ?? Number.POSITIVE_INFINITY),
+      ),
       maxBytes: limits?.maxBytes ?? Number.POSITIVE_INFINITY,
     };
     this.#target = {
@@ -229,7 +233,7 @@ export class SinkWriter {
     let failure: BatchError | ConnectorError | undefined;
     try {
       const delayMs = this.#rateLimit?.reserve(batch.messages.length, started) ?? 0;
-      if (delayMs > 0) await sleep(clock, delayMs, this.#hub.stopSignal);
+      if (delayMs > 0) await pause(clock, delayMs); // also at shutdown: the outside relies on it
       await this.session.write(batch);
     } catch (error) {
       failure = error as BatchError | ConnectorError; // the session throws nothing else
@@ -275,7 +279,8 @@ export class SinkWriter {
     const { done, refused, again, error } = judgeWrite(pieces, failure, this.branch.sink.capabilities.atomic);
     for (const { piece, origin, error: reason } of refused) {
       const { segment, attempts } = piece;
-      if (!segment.lease.discarded) this.#hub.invalid({ segment, index: origin, error: reason, attempts, branch: this.branch });
+      if (!segment.lease.discarded)
+        this.#hub.invalid({ segment, index: origin, error: reason, attempts, branch: this.branch });
     }
     for (const piece of done) this.#pieceWritten(piece);
     if (error === undefined) this.#queues.putBack(again);

@@ -134,7 +134,9 @@ export class SourceRunner {
           this.#changed.notify();
         },
       );
-      await this.#changed.until(() => next !== undefined || failed !== undefined || this.#failure !== undefined || this.#run.stopping);
+      await this.#changed.until(
+        () => next !== undefined || failed !== undefined || this.#failure !== undefined || this.#run.stopping,
+      );
       if (this.#run.stopping) return;
       if (this.#failure !== undefined) throw this.#failure;
       if (failed !== undefined) throw failed.error;
@@ -160,7 +162,10 @@ export class SourceRunner {
       if (this.#allEnded() && [...this.#held.values()].some((lease) => !lease.tracker.empty)) {
         await sleep(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs, this.#run.stopSignal);
       }
-      complete = this.#failure === undefined && this.#allEnded() && [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
+      complete =
+        this.#failure === undefined &&
+        this.#allEnded() &&
+        [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
       if (!complete || onEnd === undefined || !this.plan.source.capabilities.bounded) continue;
       onEnd();
       await this.#changed.until(() => this.#failure !== undefined || this.#run.stopping);
@@ -186,7 +191,8 @@ export class SourceRunner {
   async #begin(driver: SourceDriver, partitions: readonly string[]): Promise<void> {
     for (let begun = false; !begun && !this.#run.stopping && this.#failure === undefined; ) {
       begun = await this.#run.claim(this.plan, partitions, (stored) => {
-        for (const partition of partitions) this.#beginLease(driver, partition, stored[`${this.plan.id}:${partition}`], undefined);
+        for (const partition of partitions)
+          this.#beginLease(driver, partition, stored[`${this.plan.id}:${partition}`], undefined);
       });
     }
   }
@@ -202,7 +208,12 @@ export class SourceRunner {
     }
   }
 
-  #beginLease(driver: SourceDriver, partition: string, stored: StoredPosition | undefined, start: 'earliest' | 'latest' | undefined): Lease {
+  #beginLease(
+    driver: SourceDriver,
+    partition: string,
+    stored: StoredPosition | undefined,
+    start: 'earliest' | 'latest' | undefined,
+  ): Lease {
     const lease = new Lease(this.plan, partition, driver);
     this.#held.set(partition, lease);
     this.#run.leases.add(lease);
@@ -210,10 +221,19 @@ export class SourceRunner {
     return lease;
   }
 
-  async #read(lease: Lease, stored: StoredPosition | undefined, start: 'earliest' | 'latest' | undefined): Promise<void> {
+  async #read(
+    lease: Lease,
+    stored: StoredPosition | undefined,
+    start: 'earliest' | 'latest' | undefined,
+  ): Promise<void> {
     try {
       const position = stored === undefined ? undefined : checkedPosition(stored, lease);
-      const finished = await readLease(this.#run, lease, { position, start, partitions: this.#partitions, onBatch: this.#onBatch });
+      const finished = await readLease(this.#run, lease, {
+        position,
+        start,
+        partitions: this.#partitions,
+        onBatch: this.#onBatch,
+      });
       if (finished && lease.driver.partitions === undefined && !this.plan.source.capabilities.bounded) {
         throw new ConnectorError('not_connected', 'the source ended without being asked');
       }
@@ -239,7 +259,10 @@ export class SourceRunner {
       lease.ended = true;
       this.#lost(lease, error);
     } else if (error.code === 'position_lost' && onPositionLost !== undefined) {
-      this.#run.notice(this.plan.id, `${error.message}; going on at the ${onPositionLost} position, as "onPositionLost" asks`);
+      this.#run.notice(
+        this.plan.id,
+        `${error.message}; going on at the ${onPositionLost} position, as "onPositionLost" asks`,
+      );
       lease.ended = true;
       await this.#readElsewhere(lease, onPositionLost);
     } else this.#fail(error);

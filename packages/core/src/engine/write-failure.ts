@@ -25,12 +25,21 @@ export interface WriteVerdict {
  * Judges a failed write. An atomic sink that names messages has stored nothing of the write, any other one all the rest. A
  * write that is refused as a whole is taken apart, to find out which message it is.
  */
-export function judgeWrite(pieces: readonly Piece[], failure: BatchError | ConnectorError, atomic: boolean): WriteVerdict {
+export function judgeWrite(
+  pieces: readonly Piece[],
+  failure: BatchError | ConnectorError,
+  atomic: boolean,
+): WriteVerdict {
   if (failure instanceof BatchError) return judgeBatchError(pieces, failure, atomic);
   if (failure.outcome !== 'invalid') return { done: [], refused: [], again: pieces, error: failure };
   const [first] = pieces;
   if (first !== undefined && pieces.length === 1 && first.messages.length === 1) {
-    return { done: [first], refused: [{ piece: first, origin: originAt(first, 0), error: failure }], again: [], error: undefined };
+    return {
+      done: [first],
+      refused: [{ piece: first, origin: originAt(first, 0), error: failure }],
+      again: [],
+      error: undefined,
+    };
   }
   return { done: [], refused: [], again: pieces.flatMap(takeApart), error: undefined };
 }
@@ -54,7 +63,9 @@ function judgeBatchError(pieces: readonly Piece[], failure: BatchError, atomic: 
         refused.push({ piece, origin: originAt(piece, index - start), error: named });
       } else if (error === undefined || named.outcome === 'fatal') error = named;
     }
-    const left = pick(piece, (index) => (atomic ? !refusedAt.has(index) : failedAt.has(index) && !refusedAt.has(index)));
+    const left = pick(piece, (index) =>
+      atomic ? !refusedAt.has(index) : failedAt.has(index) && !refusedAt.has(index),
+    );
     if (left === undefined) done.push(piece);
     else again.push(left);
     start = end;

@@ -47,7 +47,14 @@ export class WriteQueues {
   of(lease: Lease): LeaseQueue {
     let queue = this.#queues.get(lease);
     if (queue === undefined) {
-      queue = { lease, pieces: [], backoff: new Backoff(this.#retry), inFlight: 0, failing: false, cancelBackoff: undefined };
+      queue = {
+        lease,
+        pieces: [],
+        backoff: new Backoff(this.#retry),
+        inFlight: 0,
+        failing: false,
+        cancelBackoff: undefined,
+      };
       this.#queues.set(lease, queue);
     }
     return queue;

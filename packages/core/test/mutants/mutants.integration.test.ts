@@ -28,7 +28,10 @@ beforeAll(async () => {
     await copy(`${index}`, new Set([mutant.test.file]));
     await patch(join(workshop, `${index}`, 'src', 'engine', mutant.file), mutant);
   }
-  await writeFile(join(workshop, 'vitest.config.mjs'), "export default { test: { include: ['*/test/engine/*.test.ts'], testTimeout: 10_000 } };\n");
+  await writeFile(
+    join(workshop, 'vitest.config.mjs'),
+    "export default { test: { include: ['*/test/engine/*.test.ts'], testTimeout: 10_000 } };\n",
+  );
   await runAll();
 }, 240_000);
 
@@ -46,15 +49,28 @@ async function copy(name: string, tests: ReadonlySet<string>): Promise<void> {
 
 async function patch(path: string, { name, find, replace }: Mutant): Promise<void> {
   const text = await readFile(path, 'utf8');
-  if (text.split(find).length !== 2) throw new Error(`mutant "${name}": its text does not stand exactly once in ${basename(path)}`);
-  await writeFile(path, text.replace(find, () => replace));
+  if (text.split(find).length !== 2)
+    throw new Error(`mutant "${name}": its text does not stand exactly once in ${basename(path)}`);
+  await writeFile(
+    path,
+    text.replace(find, () => replace),
+  );
 }
 
 /** One process for all copies; that tests fail is what it is for. */
 async function runAll(): Promise<void> {
   const vitest = join(createRequire(import.meta.url).resolve('vitest/package.json'), '..', 'vitest.mjs');
   const report = join(workshop, 'report.json');
-  const args = [vitest, 'run', '--root', workshop, '--config', join(workshop, 'vitest.config.mjs'), '--reporter=json', `--outputFile=${report}`];
+  const args = [
+    vitest,
+    'run',
+    '--root',
+    workshop,
+    '--config',
+    join(workshop, 'vitest.config.mjs'),
+    '--reporter=json',
+    `--outputFile=${report}`,
+  ];
   const child = spawn(process.execPath, args, { stdio: 'ignore', timeout: 220_000 });
   await once(child, 'exit');
   const { testResults } = JSON.parse(await readFile(report, 'utf8')) as Report; // vitest's own format
@@ -65,8 +81,11 @@ async function runAll(): Promise<void> {
 }
 
 describe('the engine', () => {
-  it.each(mutants.map((mutant, index) => [mutant.name, index, mutant] as const))('that %s is caught', (_, index, { test }) => {
-    expect(outcomes.get(`${original} ${test.file} ${test.title}`)).toBe('passed');
-    expect(outcomes.get(`${index} ${test.file} ${test.title}`)).toBe('failed');
-  });
+  it.each(mutants.map((mutant, index) => [mutant.name, index, mutant] as const))(
+    'that %s is caught',
+    (_, index, { test }) => {
+      expect(outcomes.get(`${original} ${test.file} ${test.title}`)).toBe('passed');
+      expect(outcomes.get(`${index} ${test.file} ${test.title}`)).toBe('failed');
+    },
+  );
 });

@@ -39,14 +39,20 @@ export const mutants: readonly Mutant[] = [
     file: 'write-queues.ts',
     find: 'const at = queue.pieces.findIndex((other) => other.order > piece.order);',
     replace: 'const at: number = -1;',
-    test: { file: 'order.test.ts', title: 'is that of first arrival where a write that failed had happened, with overlap none' },
+    test: {
+      file: 'order.test.ts',
+      title: 'is that of first arrival where a write that failed had happened, with overlap none',
+    },
   },
   {
     name: 'tries a failed write again while later ones of its partition are under way',
     file: 'sink-writer.ts',
     find: '|| (queue.failing && queue.inFlight > 0)',
     replace: '',
-    test: { file: 'order.test.ts', title: 'waits for every write of the partition under way before it tries a failed one again' },
+    test: {
+      file: 'order.test.ts',
+      title: 'waits for every write of the partition under way before it tries a failed one again',
+    },
   },
   {
     name: 'overlaps writes that the sink wants one at a time',
@@ -67,14 +73,20 @@ export const mutants: readonly Mutant[] = [
     file: 'restarter.ts',
     find: '    return this.#claimUntilDone(this.#atomicWriters(), keys);',
     replace: '    return keys.length > 0 ? {} : this.#claimUntilDone(this.#atomicWriters(), keys);',
-    test: { file: 'flush.test.ts', title: 'stores nothing a second time where the sink is atomic, because the claim tells' },
+    test: {
+      file: 'flush.test.ts',
+      title: 'stores nothing a second time where the sink is atomic, because the claim tells',
+    },
   },
   {
     name: 'claims while something is taken over and not flushed',
     file: 'restarter.ts',
     find: '        await this.#settler.cycle();\n',
     replace: '',
-    test: { file: 'atomic-sink.test.ts', title: 'is claimed again at the start of every lease, after what was taken over is flushed' },
+    test: {
+      file: 'atomic-sink.test.ts',
+      title: 'is claimed again at the start of every lease, after what was taken over is flushed',
+    },
   },
   {
     name: 'flushes an atomic sink with half a message',
@@ -88,7 +100,10 @@ export const mutants: readonly Mutant[] = [
     file: 'restarter.ts',
     find: "const passes = error.outcome === 'retryable' || (error.code === 'fenced' && lostLease);",
     replace: "const passes = error.outcome === 'retryable' || error.code === 'fenced' || lostLease;",
-    test: { file: 'atomic-sink.test.ts', title: 'fences the first one, which stops for good, and nothing is stored twice' },
+    test: {
+      file: 'atomic-sink.test.ts',
+      title: 'fences the first one, which stops for good, and nothing is stored twice',
+    },
   },
   {
     name: 'reads on when the budget is used up',
