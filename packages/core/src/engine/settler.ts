@@ -139,7 +139,6 @@ export class Settler {
     try {
       await this.#quiet(writers);
       if (this.#run.restarting || !this.#run.flushable(writers)) return false;
-      for (const writer of writers) writer.hold();
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
       for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
@@ -170,14 +169,17 @@ export class Settler {
   async #quiet(writers: readonly SinkWriter[]): Promise<void> {
     for (;;) {
       await Promise.all(writers.map((writer) => writer.quiet()));
+      // Held before it is looked at again: a write may have begun while the last ones were heard of.
+      for (const writer of writers) writer.hold();
+      if (writers.some((writer) => writer.inFlight > 0)) {
+        for (const writer of writers) writer.unhold();
+        continue;
+      }
       const waits = this.#run.deadLetters.filter((letters) => !letters.idle);
-      if (
-        waits.length === 0 ||
-        this.#run.restarting ||
-        !writers.some((writer) => writer.branch.sink.capabilities.atomic)
-      )
-        return;
+      const atomic = writers.some((writer) => writer.branch.sink.capabilities.atomic);
+      if (waits.length === 0 || this.#run.restarting || !atomic) return;
       await Promise.all(waits.map((letters) => letters.changed.wait()));
+      for (const writer of writers) writer.unhold();
     }
   }
 

@@ -117,6 +117,12 @@ export class SinkWriter {
     this.#held = true;
   }
 
+  /** Ends {@link hold}; a pause goes on. */
+  unhold(): void {
+    this.#held = false;
+    this.pump();
+  }
+
   resume(): void {
     this.#pauses--;
     this.#held = false;

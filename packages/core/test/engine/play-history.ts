@@ -76,9 +76,18 @@ function scriptFaults(system: MemorySystem, history: History, random: () => numb
   system.faults.decideBy(({ name }) => {
     const nth = counts.get(name) ?? 0;
     counts.set(name, nth + 1);
-    const scripted = history.faults.find((each) => each.name === name && each.nth === nth);
+    const scripted = history.faults.find((each) => each.name === name && each.nth === nth && isPossible(each, history));
     return scripted?.fault ?? { waitMs: Math.floor(random() * history.latencyMs) };
   });
+}
+
+/**
+ * A lock that dies with its process cannot be taken or kept by somebody who was told otherwise; a run that ends in the same
+ * process would keep it for ever here.
+ */
+function isPossible({ name, fault }: History['faults'][number], { exclusiveStore }: History): boolean {
+  const locks = name === 'store.claim' || name === 'store.release';
+  return !(locks && exclusiveStore && (fault.outcome ?? 'ok') !== 'ok' && fault.outcome !== 'crash');
 }
 
 class Player {
