@@ -1,9 +1,11 @@
-import { appendFile, copyFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { SourceDriver } from '@sluice/core/driver';
 import { expect, onTestFinished, test } from 'vitest';
-import { openSource, patience, Reader, temporaryFolder, testContext } from './harness.js';
+import { awaitChange } from '../src/file-change.js';
+import { identify } from '../src/file-identity.js';
+import { never, openSource, patience, Reader, temporaryFolder, testContext } from './harness.js';
 
 const quick = { follow: true, pollIntervalMs: 5, scanIntervalMs: 5, rotateWaitMs: 50 } as const;
 
@@ -42,6 +44,20 @@ test('reads a renamed file to its end, late lines included, before the new one',
   await writeFile(path, 'four\n');
   await appendFile(`${path}.1`, 'three\n');
   await expect.poll(reader.seen, patience).toEqual(['one', 'two', 'three', 'four']);
+});
+
+test('counts a renamed file as complete once it was quiet for the time that is set, and not before', async () => {
+  const path = join(await temporaryFolder(), 'app.log');
+  await writeFile(path, 'one\n');
+  const handle = await open(path);
+  onTestFinished(() => handle.close());
+  await rename(path, `${path}.1`);
+  const watched = { path, handle, offset: 4, identity: await identify(handle, 0n, 4) };
+  const started = performance.now();
+  expect(await awaitChange(watched, { pollIntervalMs: 5, rotateWaitMs: 300 }, never)).toBe('finished');
+  expect(performance.now() - started).toBeGreaterThanOrEqual(300);
+  await appendFile(`${path}.1`, 'late\n');
+  expect(await awaitChange(watched, { pollIntervalMs: 5, rotateWaitMs: 0 }, never)).toBe('grown');
 });
 
 test('takes the last line of a rotated file as it is, without newline', async () => {

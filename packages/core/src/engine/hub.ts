@@ -1,10 +1,11 @@
 import { ConnectorError } from '../error.js';
 import type { PipelineEvent } from '../pipeline-definition.js';
 import type { Budget } from './budget.js';
-import type { Lease, Segment } from './lease.js';
+import type { Segment } from './lease.js';
 import type { BranchPlan, Plan } from './plan.js';
+import type { Restarter } from './restarter.js';
 import type { RunStats } from './run-stats.js';
-import type { SinkWriter } from './sink-writer.js';
+import type { Settler } from './settler.js';
 
 /** One message that can never be written, or never be decoded. */
 export interface InvalidMessage {
@@ -38,31 +39,22 @@ export interface Hub {
   readonly plan: Plan;
   readonly budget: Budget;
   readonly stats: RunStats;
+  readonly settler: Settler;
+  readonly restarter: Restarter;
   /** The run ends: nothing waits in back-off any more, and what fails now stays unsettled. */
   readonly stopping: boolean;
   /** Aborted when `stopping` begins. */
   readonly stopSignal: AbortSignal;
-  /** A sink is being brought back and nothing is written meanwhile. */
-  readonly restarting: boolean;
-  /**
-   * A sink has failed and has not flushed since: one write at a time, so that a message it refuses is found without failing
-   * the writes behind it, which would only fail the sink again.
-   */
-  readonly careful: boolean;
   /** The source can deliver no more until something is settled, or nothing more comes: batches do not wait to fill. */
   urgent(): boolean;
   /** All parts of these messages are finished. */
   finished(segment: Segment): void;
   invalid(message: InvalidMessage): void;
-  /** A sink that needs flushes failed: what it has not flushed counts as not written and is read again. */
-  restart(writer: SinkWriter, error: ConnectorError): void;
   /** Ends the run with an error. `drain` first writes what is queued, `drop` leaves it for the next run. */
   fail(error: ConnectorError, queued: 'drain' | 'drop'): void;
   degraded(part: string, error: ConnectorError, attempt: number, delayMs: number): void;
   recovered(part: string): void;
   emit(event: EventBody): void;
-  /** Something was written, so a flush may be due. */
-  written(lease: Lease): void;
 }
 
 /** One part of these messages is finished: a write, a dead letter. */

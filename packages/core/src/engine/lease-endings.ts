@@ -44,7 +44,7 @@ export class LeaseEndings {
     const drained = (async () => {
       await lease.reading;
       await this.#run.drained(lease);
-      if (this.#run.plan.settles === 'always') await this.#run.settle();
+      if (this.#run.plan.settles === 'always') await this.#run.settler.settle();
       await this.#holder.committed();
     })();
     if (await settles(this.#clock, this.#run.plan.shutdownTimeoutMs, drained)) await this.endIterator(lease);

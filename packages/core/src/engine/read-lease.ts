@@ -28,7 +28,7 @@ export async function readLease(run: Run, lease: Lease, reading: LeaseReading): 
   lease.iterator = iterator;
   for (let batches = 1; !signal.aborted; batches++) {
     if (budget.full) {
-      run.budgetFull();
+      run.settler.budgetFull();
       await budget.room();
       continue;
     }

@@ -36,7 +36,7 @@ export class Restarter {
   claim(source: SourcePlan, partitions: readonly string[], begin: (stored: Checkpoint) => void): Promise<boolean> {
     return this.#settler.exclusively(async () => {
       const atomic = this.#atomicWriters();
-      let stored: Checkpoint = source.owner === 'store' ? this.#settler.stored : {};
+      let stored: Checkpoint = source.owner === 'store' ? (this.#settler.saver?.stored ?? {}) : {};
       if (atomic.length > 0) {
         // Paused before the flush already: the claim would forget what is written in between.
         for (const writer of this.#run.writers) writer.pause();
@@ -67,10 +67,15 @@ export class Restarter {
     let stored: Checkpoint = {};
     for (const writer of writers) {
       const backoff = new Backoff(this.#run.plan.retry);
+      const claiming = new Set(keys);
       for (let done = false; !done && !this.#run.stopping; ) {
         try {
-          if (writer.session.broken) await writer.session.reopen();
-          stored = { ...stored, ...(await writer.session.claim(keys)) };
+          if (writer.session.broken) {
+            await writer.session.reopen();
+            // A fresh driver holds none of the claims of the one before.
+            for (const lease of this.#run.leases) claiming.add(lease.key);
+          }
+          stored = { ...stored, ...(await writer.session.claim([...claiming])) };
           done = true;
           if (backoff.attempts > 0) this.#run.recovered(writer.branch.id);
         } catch (thrown) {

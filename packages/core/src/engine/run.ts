@@ -1,17 +1,17 @@
 import type { DriverContext } from '../connector.js';
-import { ConnectorError, isConnectorError, wrapError } from '../error.js';
+import { ConnectorError, isConnectorError } from '../error.js';
 import type { PipelineStats } from '../pipeline-definition.js';
 import type { Sink } from '../sink.js';
 import type { Checkpoint } from '../sink-driver.js';
 import type { Position, SourceBatch } from '../source-driver.js';
-import { Backoff } from './backoff.js';
 import { Budget } from './budget.js';
+import { CheckpointSaver } from './checkpoint-saver.js';
+import { claimCheckpoint } from './claim-checkpoint.js';
 import { Condition } from './condition.js';
 import type { DeadLetterWriter } from './dead-letter-writer.js';
 import { DeadLetters } from './dead-letters.js';
 import type { EventBody, Hub, InvalidMessage } from './hub.js';
 import type { Lease, Segment } from './lease.js';
-import { openDriver } from './open-driver.js';
 import type { Plan, SourcePlan } from './plan.js';
 import { receive } from './receive.js';
 import { Restarter } from './restarter.js';
@@ -34,8 +34,8 @@ export class Run implements Hub {
   readonly writers: readonly SinkWriter[];
   readonly deadLetters: readonly DeadLetterWriter[];
   readonly #runners: readonly SourceRunner[];
-  readonly #settler: Settler;
-  readonly #restarter: Restarter;
+  readonly settler: Settler;
+  readonly restarter: Restarter;
   readonly #invalid: DeadLetters;
   readonly #stop = new AbortController();
   /** Notified when a lease ends, a message settles, or the run is to end. */
@@ -50,11 +50,11 @@ export class Run implements Hub {
     this.plan = plan;
     this.budget = new Budget(plan.budget);
     this.stats = new RunStats(plan.name, this.budget);
-    this.#settler = new Settler(this);
+    this.settler = new Settler(this);
     this.writers = plan.branches.map((branch) => new SinkWriter(this, branch, this.#session(branch.sink, branch.id)));
     this.#invalid = new DeadLetters(this, (sink, part) => this.#session(sink, part));
     this.deadLetters = this.#invalid.writers;
-    this.#restarter = new Restarter(this, this.#settler);
+    this.restarter = new Restarter(this, this.settler);
     this.#runners = plan.sources.map((source) => new SourceRunner(this, source));
   }
 
@@ -113,7 +113,8 @@ export class Run implements Hub {
 
   async #open(): Promise<void> {
     try {
-      await this.#claimCheckpoint();
+      const claim = await claimCheckpoint(this);
+      if (claim !== undefined) this.settler.saver = new CheckpointSaver(this, claim);
       await Promise.all([
         ...this.writers.map((writer) => writer.session.open()),
         ...this.deadLetters.map((letters) => letters.open()),
@@ -121,31 +122,6 @@ export class Run implements Hub {
     } catch (error) {
       if (!this.stopping) throw error;
     }
-  }
-
-  async #claimCheckpoint(): Promise<void> {
-    const { store, name, clock, retry, openTimeoutMs } = this.plan;
-    if (store === undefined) return;
-    const { claim } = await openDriver({
-      open: async () => {
-        const fresh = await store.claim(name);
-        return { claim: fresh, close: () => fresh.release() };
-      },
-      wrap: (error) =>
-        isConnectorError(error)
-          ? error
-          : wrapError(error, undefined, { operation: `claim the checkpoint in ${store.description}` }),
-      clock,
-      backoff: new Backoff(retry),
-      maxAttempts: retry.maxAttempts,
-      limitMs: openTimeoutMs,
-      // A claim that comes late would fence whoever came next.
-      attemptMs: openTimeoutMs,
-      graceMs: openTimeoutMs,
-      stop: this.#stop.signal,
-      onRetry: (error, attempt, delayMs) => this.degraded('checkpoint', error, attempt, delayMs),
-    });
-    this.#settler.begin(claim);
   }
 
   /** Ends the run; the first call decides how, but a failure can still cut draining short. */
@@ -177,7 +153,7 @@ export class Run implements Hub {
       for (const writer of this.writers)
         await writer.changed.until(() => writer.idle() || (writer.halted && writer.inFlight === 0));
       for (const letters of this.deadLetters) await letters.changed.until(() => letters.idle);
-      if (this.plan.settles === 'always') await this.settle();
+      if (this.plan.settles === 'always') await this.settler.settle();
       await Promise.all(this.#runners.map((runner) => runner.committed()));
     })();
     await settles(clock, shutdownTimeoutMs, drained);
@@ -186,13 +162,14 @@ export class Run implements Hub {
   async #close(): Promise<void> {
     this.#end(this.#ending ?? 'drop');
     this.#closing = true;
-    this.#settler.stop();
+    this.settler.stop();
     for (const lease of this.leases) lease.lost = true;
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
-    this.stats.unsettled = this.budget.messages + this.#restarter.unread;
-    await settles(this.plan.clock, this.plan.openTimeoutMs, this.#settler.release());
-    this.#failure ??= this.#settler.unsavedBecause;
+    this.stats.unsettled = this.budget.messages + this.restarter.unread;
+    const { saver } = this.settler;
+    if (saver !== undefined) await settles(this.plan.clock, this.plan.openTimeoutMs, saver.release());
+    this.#failure ??= saver?.failure;
   }
 
   receive(lease: Lease, batch: SourceBatch): void | Promise<void> {
@@ -211,15 +188,7 @@ export class Run implements Hub {
 
   finished(segment: Segment): void {
     this.changed.notify();
-    this.#settler.finished(segment.lease);
-  }
-
-  written(lease: Lease): void {
-    this.#settler.written(lease);
-  }
-
-  budgetFull(): void {
-    this.#settler.budgetFull();
+    this.settler.finished(segment.lease);
   }
 
   readingEnded(): void {
@@ -240,16 +209,12 @@ export class Run implements Hub {
     await this.changed.until(() => lease.discarded || lease.tracker.finished || this.stopping);
   }
 
-  settle(): Promise<void> {
-    return this.#settler.settle();
-  }
-
   /** Settles what is finished and waits until the outside system and the store have it. */
   async settleAndCommit(): Promise<void> {
-    await this.settle();
-    while (this.#settler.unsaved && !this.stopping) {
+    await this.settler.settle();
+    while (this.settler.unsaved && !this.stopping) {
       await sleep(this.plan.clock, this.plan.retry.initialDelayMs, this.stopSignal);
-      await this.settle();
+      await this.settler.settle();
     }
     await Promise.all(this.#runners.map((runner) => runner.committed()));
     if (this.#failure !== undefined) throw this.#failure;
@@ -268,16 +233,12 @@ export class Run implements Hub {
     for (const writer of this.writers) writer.giveUp(lease);
     await settles(this.plan.clock, hungMs, lease.reading);
     for (const writer of this.writers) await writer.finish(lease);
-    if (this.#settler.flushes && !lease.discarded) await this.settle();
-  }
-
-  inherit(lease: Lease, older: Lease): void {
-    this.#settler.inherit(lease, older);
+    if (this.settler.flushes && !lease.discarded) await this.settler.settle();
   }
 
   removeLease(lease: Lease): void {
     for (const writer of this.writers) writer.drop(lease);
-    if (this.stopping) this.#restarter.unread += lease.charged.messages;
+    if (this.stopping) this.restarter.unread += lease.charged.messages;
     this.discharge(lease);
     this.leases.delete(lease);
     this.changed.notify();
@@ -289,41 +250,6 @@ export class Run implements Hub {
     this.stats.settled(lease.source.id, lease.charged.messages);
     lease.charged.messages = 0;
     lease.charged.bytes = 0;
-  }
-
-  claim(source: SourcePlan, partitions: readonly string[], begin: (stored: Checkpoint) => void): Promise<boolean> {
-    return this.#restarter.claim(source, partitions, begin);
-  }
-
-  get careful(): boolean {
-    return this.#restarter.careful;
-  }
-
-  get restarting(): boolean {
-    return this.#restarter.active;
-  }
-
-  /** Whether the sinks may be flushed. An atomic one that took a segment over in part has to forget it first. */
-  flushable(writers: readonly SinkWriter[]): boolean {
-    // Nothing passes a dead letter that could not be stored, so neither may what an atomic sink has taken over behind it.
-    const atomic = writers.some((writer) => writer.branch.sink.capabilities.atomic);
-    if (atomic && this.deadLetters.some((letters) => letters.failed)) return false;
-    const unusable = writers.find((writer) => !writer.complete || writer.session.broken);
-    if (unusable === undefined) return true;
-    const reason = unusable.session.broken
-      ? 'the connection is lost'
-      : 'a partition was lost while its messages were being written';
-    if (!this.stopping)
-      this.restart(unusable, new ConnectorError(unusable.session.broken ? 'not_connected' : 'lease_lost', reason));
-    return false;
-  }
-
-  restart(writer: SinkWriter, error: ConnectorError): void {
-    this.#restarter.restart(writer, error);
-  }
-
-  flushSucceeded(): void {
-    this.#restarter.flushSucceeded();
   }
 
   /** Tells the sources what is settled and ends the reading of discarded leases. */

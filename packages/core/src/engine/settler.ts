@@ -1,47 +1,28 @@
-import type { CheckpointClaim } from '../checkpoint/store.js';
-import { ConnectorError, isConnectorError, messageOf } from '../error.js';
+import { ConnectorError } from '../error.js';
 import type { Checkpoint, StoredPosition } from '../sink-driver.js';
 import type { Position } from '../source-driver.js';
 import type { Finished } from './ack-tracker.js';
-import { Backoff } from './backoff.js';
+import type { CheckpointSaver } from './checkpoint-saver.js';
 import { Mutex } from './condition.js';
 import type { Lease } from './lease.js';
-import { retriesForever } from './part-error.js';
 import type { Run } from './run.js';
 import type { SinkWriter } from './sink-writer.js';
-import { pause } from './sleep.js';
 
 /**
  * Settles what is finished, in the one legal order: the sinks have it durably, then the checkpoint is durable, then the
  * source is told.
  */
 export class Settler {
-  /** What the checkpoint store holds. */
-  #checkpoint: Checkpoint = {};
-  #claim: CheckpointClaim | undefined;
+  /** Keeps the checkpoint, for sources whose position nobody else keeps. */
+  saver: CheckpointSaver | undefined;
   readonly #run: Run;
   readonly #mutex = new Mutex();
-  readonly #saveBackoff: Backoff;
-  /** Why the last checkpoint is not stored. */
-  unsavedBecause: ConnectorError | undefined;
   readonly #moved = new Set<Lease>();
   #next: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
 
   constructor(run: Run) {
     this.#run = run;
-    this.#saveBackoff = new Backoff(run.plan.retry);
-  }
-
-  /** Takes the checkpoint of the store over. */
-  begin(claim: CheckpointClaim): void {
-    this.#claim = claim;
-    this.#checkpoint = claim.checkpoint;
-  }
-
-  /** The stored positions of the checkpoint store. */
-  get stored(): Checkpoint {
-    return this.#checkpoint;
   }
 
   /** Runs a task while nothing settles, begins or ends. */
@@ -80,7 +61,7 @@ export class Settler {
   async cycle(): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    if (this.#run.restarting) return;
+    if (this.#run.restarter.active) return;
     const flushing = this.#run.writers.filter((writer) => writer.session.flushes);
     if (flushing.length > 0 && !(await this.#flush(flushing))) return;
     await this.save();
@@ -138,7 +119,7 @@ export class Settler {
     for (const writer of writers) writer.pause();
     try {
       await this.#quiet(writers);
-      if (this.#run.restarting || !this.#run.flushable(writers)) return false;
+      if (this.#run.restarter.active || !this.#flushable(writers)) return false;
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
       for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
@@ -148,11 +129,11 @@ export class Settler {
         try {
           await writer.session.flush(checkpoint);
         } catch (error) {
-          this.#run.restart(writer, error as ConnectorError); // the session throws nothing else
+          this.#run.restarter.restart(writer, error as ConnectorError); // the session throws nothing else
           return false;
         }
         writer.flushed();
-        this.#run.flushSucceeded();
+        this.#run.restarter.flushSucceeded();
       }
       for (const [lease, finished] of taken) this.#apply(lease, finished);
       for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
@@ -177,10 +158,28 @@ export class Settler {
       }
       const waits = this.#run.deadLetters.filter((letters) => !letters.idle);
       const atomic = writers.some((writer) => writer.branch.sink.capabilities.atomic);
-      if (waits.length === 0 || this.#run.restarting || !atomic) return;
+      if (waits.length === 0 || this.#run.restarter.active || !atomic) return;
       await Promise.all(waits.map((letters) => letters.changed.wait()));
       for (const writer of writers) writer.unhold();
     }
+  }
+
+  /** Whether the sinks may be flushed. An atomic one that took a segment over in part has to forget it first. */
+  #flushable(writers: readonly SinkWriter[]): boolean {
+    // Nothing passes a dead letter that could not be stored, so neither may what an atomic sink has taken over behind it.
+    const atomic = writers.some((writer) => writer.branch.sink.capabilities.atomic);
+    if (atomic && this.#run.deadLetters.some((letters) => letters.failed)) return false;
+    const unusable = writers.find((writer) => !writer.complete || writer.session.broken);
+    if (unusable === undefined) return true;
+    const reason = unusable.session.broken
+      ? 'the connection is lost'
+      : 'a partition was lost while its messages were being written';
+    if (!this.#run.stopping)
+      this.#run.restarter.restart(
+        unusable,
+        new ConnectorError(unusable.session.broken ? 'not_connected' : 'lease_lost', reason),
+      );
+    return false;
   }
 
   #takeReplayable(): Map<Lease, Finished> {
@@ -211,47 +210,15 @@ export class Settler {
     );
     this.#moved.clear();
     const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
-    if (stored.length > 0 && this.#claim !== undefined) {
-      const added = Object.fromEntries(
-        stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]),
-      );
-      const checkpoint = { ...this.#checkpoint, ...added };
-      if (!(await this.#store(this.#claim, checkpoint))) {
+    if (stored.length > 0) {
+      const positions = stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]);
+      if ((await this.saver?.add(Object.fromEntries(positions))) !== true) {
         for (const { lease } of moved) this.#moved.add(lease);
+        if (!this.#run.stopping) this.soon();
         return;
       }
-      this.#checkpoint = checkpoint;
     }
     for (const { lease, position } of moved) this.#run.commit(lease, position);
-  }
-
-  /** Resolves to false when the checkpoint is not stored: it is tried again at the next interval, or at once at shutdown. */
-  async #store(claim: CheckpointClaim, checkpoint: Checkpoint): Promise<boolean> {
-    const { clock, retry } = this.#run.plan;
-    for (;;) {
-      try {
-        await claim.save(checkpoint);
-        if (this.#saveBackoff.attempts > 0) this.#run.recovered('checkpoint');
-        this.#saveBackoff.reset();
-        this.unsavedBecause = undefined;
-        return true;
-      } catch (thrown) {
-        const error = saveError(thrown);
-        const delayMs = this.#saveBackoff.next(error.retryAfterMs);
-        const exhausted = !retriesForever(error) && this.#saveBackoff.attempts >= retry.maxAttempts;
-        if (error.outcome !== 'retryable' || exhausted) {
-          this.#run.fail(error, 'drop');
-          return false;
-        }
-        this.unsavedBecause = error;
-        this.#run.degraded('checkpoint', error, this.#saveBackoff.attempts, delayMs);
-        if (!this.#run.stopping) {
-          this.soon();
-          return false;
-        }
-        await pause(clock, retry.initialDelayMs);
-      }
-    }
   }
 
   /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */
@@ -262,30 +229,12 @@ export class Settler {
     lease.durable = older.durable;
   }
 
-  /** Lets another process claim the checkpoint. */
-  async release(): Promise<void> {
-    const { clock, retry } = this.#run.plan;
-    for (let attempts = 1; attempts <= retry.maxAttempts; attempts++) {
-      try {
-        return await this.#claim?.release();
-      } catch {
-        // All is saved: a release that fails harms the next holder only, so it is tried again and then left to the store.
-        await pause(clock, retry.initialDelayMs);
-      }
-    }
-  }
-
   /** Where a lease of these partitions would go on if the process went on: for sources whose owner is the store or the source. */
   positionsOf(leases: Iterable<Lease>): Checkpoint {
-    const positions: Record<string, StoredPosition> = { ...this.#checkpoint };
+    const positions: Record<string, StoredPosition> = { ...this.saver?.stored };
     for (const lease of leases) {
       if (lease.durable !== undefined) positions[lease.key] = this.#storedPosition(lease, lease.durable);
     }
     return positions;
   }
-}
-
-function saveError(thrown: unknown): ConnectorError {
-  if (isConnectorError(thrown)) return thrown;
-  return new ConnectorError('unknown', `the checkpoint could not be saved: ${messageOf(thrown)}`, { cause: thrown });
 }

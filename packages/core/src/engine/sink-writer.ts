@@ -1,6 +1,5 @@
-import type { WriteSize } from '../capabilities.js';
 import type { ConnectorError } from '../error.js';
-import { BatchError } from '../sink-driver.js';
+import type { BatchError } from '../sink-driver.js';
 import { Condition } from './condition.js';
 import { FillWait } from './fill-wait.js';
 import type { Flow } from './flow.js';
@@ -12,8 +11,10 @@ import type { BranchPlan } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
 import { pause } from './sleep.js';
-import { judgeWrite } from './write-failure.js';
+import { Turn } from './turn.js';
+import { countFailed, judgeWrite } from './write-failure.js';
 import { type LeaseQueue, WriteQueues } from './write-queues.js';
+import { type WriteSizes, writeSizesOf } from './write-size.js';
 
 /**
  * Writes to one sink: gathers what waits into writes, keeps as many under way as the sink allows, keeps the order inside
@@ -33,37 +34,25 @@ export class SinkWriter {
   readonly #hub: Hub;
   readonly #queues: WriteQueues;
   readonly #slots: number;
-  readonly #target: WriteSize;
-  readonly #limits: WriteSize;
+  readonly #sizes: WriteSizes;
   readonly #rateLimit: RateLimit | undefined;
   readonly #fillWait: FillWait;
+  readonly #turn: Turn;
   #retained: Piece[] = [];
   #pauses = 0;
   #held = false;
   #order = 0;
   #recovering = false;
-  #turnAsked = false;
-  #inTurn = false;
 
   constructor(hub: Hub, branch: BranchPlan, session: SinkSession) {
     this.#hub = hub;
     this.branch = branch;
     this.session = session;
     this.#queues = new WriteQueues(hub.plan.retry);
-    const { preferred, limits, overlap } = branch.sink.capabilities;
+    const { preferred, overlap } = branch.sink.capabilities;
     this.#slots = overlap === 'none' ? 1 : Math.max(1, preferred.maxInFlight);
-    this.#limits = {
-      // A write holds a second's worth at the most, or the first one would pass unlimited.
-      maxMessages: Math.min(
-        limits?.maxMessages ?? Number.POSITIVE_INFINITY,
-        Math.max(1, hub.plan.messagesPerSecond ?? Number.POSITIVE_INFINITY),
-      ),
-      maxBytes: limits?.maxBytes ?? Number.POSITIVE_INFINITY,
-    };
-    this.#target = {
-      maxMessages: Math.min(hub.plan.batch.maxMessages ?? preferred.maxMessages, this.#limits.maxMessages),
-      maxBytes: Math.min(hub.plan.batch.maxBytes ?? preferred.maxBytes, this.#limits.maxBytes),
-    };
+    this.#sizes = writeSizesOf(hub.plan, branch.sink.capabilities);
+    this.#turn = new Turn(hub.plan.clock, () => this.pump());
     this.#fillWait = new FillWait(hub.plan.clock, hub.plan.batch.maxAgeMs ?? 0, () => this.pump());
     const { messagesPerSecond } = hub.plan;
     this.#rateLimit = messagesPerSecond === undefined ? undefined : new RateLimit(messagesPerSecond);
@@ -73,7 +62,7 @@ export class SinkWriter {
   add(segment: Segment, flow: Flow): void {
     const { messages } = flow;
     if (messages.length === 0) return;
-    const cuts = cutAtLimits(messages, this.#limits);
+    const cuts = cutAtLimits(messages, this.#sizes.limits);
     const group = { started: false, left: cuts.length };
     for (const { from, to, bytes } of cuts) {
       const whole = cuts.length === 1;
@@ -96,7 +85,7 @@ export class SinkWriter {
 
   /** Starts as many writes as may be under way. */
   pump(): void {
-    while (this.#mayWrite() && this.inFlight < (this.#hub.careful ? 1 : this.#slots)) {
+    while (this.#mayWrite() && this.inFlight < (this.#hub.restarter.careful ? 1 : this.#slots)) {
       const pieces = this.#gather();
       if (pieces.length === 0) return;
       void this.#write(pieces);
@@ -104,7 +93,7 @@ export class SinkWriter {
   }
 
   #mayWrite(): boolean {
-    return !this.halted && !this.#held && !this.#recovering && !this.session.broken && !this.#hub.restarting;
+    return !this.halted && !this.#held && !this.#recovering && !this.session.broken && !this.#hub.restarter.active;
   }
 
   /** Starts nothing new but the rest of segments that were begun, so that a flush can follow. */
@@ -193,35 +182,22 @@ export class SinkWriter {
 
   #gather(): Piece[] {
     if (this.#queues.messages === 0 || this.#waitsToFill()) return [];
-    return this.#queues.gather({ target: this.#target, begunOnly: this.#pauses > 0, mayStart: this.#mayStart });
+    return this.#queues.gather({ target: this.#sizes.target, begunOnly: this.#pauses > 0, mayStart: this.#mayStart });
   }
 
   readonly #mayStart = (queue: LeaseQueue): boolean => {
-    if (queue.cancelBackoff !== undefined || (queue.failing && queue.inFlight > 0)) return false;
-    if (queue.inFlight === 0 || !this.#hub.plan.ordered) return true;
+    const { ordered } = this.#hub.plan;
+    if (queue.cancelBackoff !== undefined || (ordered && queue.failing && queue.inFlight > 0)) return false;
+    if (queue.inFlight === 0) return true;
     if (this.branch.sink.capabilities.overlap !== 'ordered') return false;
-    if (!this.#inTurn) this.#takeTurn();
-    return this.#inTurn;
+    if (!ordered) return true;
+    if (!this.#turn.now) this.#turn.ask();
+    return this.#turn.now;
   };
-
-  /**
-   * Starts the next write behind one that is under way only when all that has happened is heard of: a failure that is on its
-   * way to us must hold it back, or it would overtake what failed.
-   */
-  #takeTurn(): void {
-    if (this.#turnAsked) return;
-    this.#turnAsked = true;
-    void this.#hub.plan.clock.yield().then(() => {
-      this.#turnAsked = false;
-      this.#inTurn = true;
-      this.pump();
-      this.#inTurn = false;
-    });
-  }
 
   #waitsToFill(): boolean {
     const { messages, bytes } = this.#queues;
-    const full = messages >= this.#target.maxMessages || bytes >= this.#target.maxBytes;
+    const full = messages >= this.#sizes.target.maxMessages || bytes >= this.#sizes.target.maxBytes;
     return this.#fillWait.waits(full || this.#pauses > 0 || this.#hub.urgent());
   }
 
@@ -247,7 +223,10 @@ export class SinkWriter {
     this.inFlight--;
     for (const queue of queues) queue.inFlight--;
     this.#hub.stats.wrote(this.branch.id, batch.messages.length, clock.now() - started, failure !== undefined);
-    this.#hub.stats.tookOver(this.branch.id, batch.messages.length - this.#countFailed(batch.messages.length, failure));
+    this.#hub.stats.tookOver(
+      this.branch.id,
+      batch.messages.length - countFailed(batch.messages.length, failure, this.branch.sink.capabilities.atomic),
+    );
     if (failure === undefined) for (const piece of pieces) this.#pieceWritten(piece);
     else this.#failed(pieces, failure);
     for (const queue of queues) {
@@ -273,12 +252,7 @@ export class SinkWriter {
       if (lease.retained) this.#retained.push(piece);
     }
     finishPart(this.#hub, piece.segment);
-    this.#hub.written(lease);
-  }
-
-  #countFailed(count: number, failure: BatchError | ConnectorError | undefined): number {
-    if (failure === undefined) return 0;
-    return failure instanceof BatchError && !this.branch.sink.capabilities.atomic ? failure.failures.length : count;
+    this.#hub.settler.written(lease);
   }
 
   #failed(pieces: readonly Piece[], failure: BatchError | ConnectorError): void {
@@ -294,7 +268,7 @@ export class SinkWriter {
       // What else the sink has taken over is in doubt with it, so all of it is read again, or retained, from the checkpoint on.
       this.#queues.putBack(again.filter((piece) => piece.segment.lease.retained));
       for (const piece of again) if (!piece.segment.lease.retained) this.#queues.forget(piece);
-      this.#hub.restart(this, error);
+      this.#hub.restarter.restart(this, error);
     } else if (error.outcome === 'fatal') {
       this.halted = true;
       this.#queues.putBack(again);
@@ -315,7 +289,7 @@ export class SinkWriter {
       const delay = queue.backoff.next(error.retryAfterMs);
       if (delay >= delayMs) [delayMs, attempts] = [delay, queue.backoff.attempts];
       queue.failing = true;
-      this.#startBackoff(queue, delay);
+      this.#queues.backOff(queue, delay, this.#hub.plan.clock, () => this.pump());
     }
     if (this.session.broken) void this.#recover();
     if (this.#hub.stopping) return;
@@ -325,18 +299,6 @@ export class SinkWriter {
       return;
     }
     this.#hub.degraded(this.branch.id, error, attempts, delayMs);
-  }
-
-  #startBackoff(queue: LeaseQueue, delayMs: number): void {
-    queue.cancelBackoff?.();
-    const cancel = this.#hub.plan.clock.after(delayMs, () => {
-      queue.cancelBackoff = undefined;
-      this.pump();
-    });
-    queue.cancelBackoff = () => {
-      cancel();
-      queue.cancelBackoff = undefined;
-    };
   }
 
   async #recover(): Promise<void> {

@@ -6,7 +6,7 @@ import { Committer } from './committer.js';
 import { Condition } from './condition.js';
 import { Lease } from './lease.js';
 import { LeaseEndings } from './lease-endings.js';
-import { openDriver } from './open-driver.js';
+import { openSource } from './open-source.js';
 import { errorWrapper, givenUp, retriesForever, type WrapError } from './part-error.js';
 import type { SourcePlan } from './plan.js';
 import { checkedPosition, readLease } from './read-lease.js';
@@ -56,7 +56,7 @@ export class SourceRunner {
     while (!this.#run.stopping) {
       try {
         this.#failure = undefined;
-        this.#driver = await this.#open(limitMs);
+        this.#driver = await openSource(this.#run, this.plan, { wrap: this.wrap, backoff: this.#backoff, limitMs });
         limitMs = undefined;
       } catch (thrown) {
         if (!this.#run.stopping) this.#run.fail(this.wrap(thrown, 'open'), 'drain'); // it was tried often enough
@@ -72,25 +72,6 @@ export class SourceRunner {
         if (!(await this.#waitAfter(error))) return;
       }
     }
-  }
-
-  #open(limitMs: number | undefined): Promise<SourceDriver> {
-    const { source, id } = this.plan;
-    const { plan } = this.#run;
-    const descriptor = source.connector.source;
-    if (descriptor === undefined) throw new ConnectorError('unsupported', `${source.connector.name} has no source`);
-    const context = this.#run.driverContext(id, source.connector.name);
-    return openDriver<SourceDriver>({
-      open: async (signal) => descriptor.open(source.config, source.options, { ...context, signal }),
-      wrap: this.wrap,
-      clock: plan.clock,
-      backoff: this.#backoff,
-      maxAttempts: plan.retry.maxAttempts,
-      limitMs,
-      attemptMs: plan.timeoutMs,
-      stop: this.#run.stopSignal,
-      onRetry: (error, attempt, delayMs) => this.#run.degraded(id, error, attempt, delayMs),
-    });
   }
 
   /** Ends every lease as lost and closes the driver. */
@@ -190,7 +171,7 @@ export class SourceRunner {
 
   async #begin(driver: SourceDriver, partitions: readonly string[]): Promise<void> {
     for (let begun = false; !begun && !this.#run.stopping && this.#failure === undefined; ) {
-      begun = await this.#run.claim(this.plan, partitions, (stored) => {
+      begun = await this.#run.restarter.claim(this.plan, partitions, (stored) => {
         for (const partition of partitions)
           this.#beginLease(driver, partition, stored[`${this.plan.id}:${partition}`], undefined);
       });
@@ -204,7 +185,7 @@ export class SourceRunner {
     for (const [partition, lease] of [...this.#held]) {
       if (!lease.discarded) continue;
       if (lease.leaving || lease.lost) this.#held.delete(partition);
-      else this.#run.inherit(this.#beginLease(driver, partition, stored[lease.key], undefined), lease);
+      else this.#run.settler.inherit(this.#beginLease(driver, partition, stored[lease.key], undefined), lease);
     }
   }
 

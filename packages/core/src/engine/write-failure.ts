@@ -44,6 +44,12 @@ export function judgeWrite(
   return { done: [], refused: [], again: pieces.flatMap(takeApart), error: undefined };
 }
 
+/** How many messages of a write were not taken over. */
+export function countFailed(count: number, failure: BatchError | ConnectorError | undefined, atomic: boolean): number {
+  if (failure === undefined) return 0;
+  return failure instanceof BatchError && !atomic ? failure.failures.length : count;
+}
+
 function judgeBatchError(pieces: readonly Piece[], failure: BatchError, atomic: boolean): WriteVerdict {
   const done: Piece[] = [];
   const refused: RefusedMessage[] = [];

@@ -1,4 +1,5 @@
 import type { WriteSize } from '../capabilities.js';
+import type { Clock } from '../clock.js';
 import type { RetrySettings } from '../pipeline-definition.js';
 import { Backoff } from './backoff.js';
 import type { Lease } from './lease.js';
@@ -156,6 +157,19 @@ export class WriteQueues {
     if (kept.length > 0) return;
     queue.cancelBackoff?.();
     if (queue.inFlight === 0) this.#queues.delete(lease);
+  }
+
+  /** Starts nothing of a queue for so long. */
+  backOff(queue: LeaseQueue, delayMs: number, clock: Clock, onOver: () => void): void {
+    queue.cancelBackoff?.();
+    const cancel = clock.after(delayMs, () => {
+      queue.cancelBackoff = undefined;
+      onOver();
+    });
+    queue.cancelBackoff = () => {
+      cancel();
+      queue.cancelBackoff = undefined;
+    };
   }
 
   /** Forgets the queue of a lease that has ended. */

@@ -1,0 +1,76 @@
+import type { CheckpointClaim } from '../checkpoint/store.js';
+import { ConnectorError, isConnectorError, messageOf } from '../error.js';
+import type { Checkpoint } from '../sink-driver.js';
+import { Backoff } from './backoff.js';
+import { retriesForever } from './part-error.js';
+import type { Run } from './run.js';
+import { pause } from './sleep.js';
+
+/** Keeps the checkpoint in its store, under this run's claim. */
+export class CheckpointSaver {
+  /** What the store holds. */
+  stored: Checkpoint;
+  /** Why the last checkpoint is not stored. */
+  failure: ConnectorError | undefined;
+  readonly #run: Run;
+  readonly #claim: CheckpointClaim;
+  readonly #backoff: Backoff;
+
+  constructor(run: Run, claim: CheckpointClaim) {
+    this.#run = run;
+    this.#claim = claim;
+    this.stored = claim.checkpoint;
+    this.#backoff = new Backoff(run.plan.retry);
+  }
+
+  /** Resolves to false when the positions are not stored: at shutdown it tries again by itself, else at the next interval. */
+  async add(positions: Checkpoint): Promise<boolean> {
+    const checkpoint = { ...this.stored, ...positions };
+    for (;;) {
+      try {
+        await this.#claim.save(checkpoint);
+        this.stored = checkpoint;
+        this.failure = undefined;
+        if (this.#backoff.attempts > 0) this.#run.recovered('checkpoint');
+        this.#backoff.reset();
+        return true;
+      } catch (thrown) {
+        if (!this.#mayPass(saveError(thrown))) return false;
+        if (!this.#run.stopping) return false;
+        await pause(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs);
+      }
+    }
+  }
+
+  /** Ends the run when the error does not pass. */
+  #mayPass(error: ConnectorError): boolean {
+    const delayMs = this.#backoff.next(error.retryAfterMs);
+    const exhausted = !retriesForever(error) && this.#backoff.attempts >= this.#run.plan.retry.maxAttempts;
+    if (error.outcome !== 'retryable' || exhausted) {
+      this.#run.fail(error, 'drop');
+      return false;
+    }
+    this.failure = error;
+    this.#run.degraded('checkpoint', error, this.#backoff.attempts, delayMs);
+    return true;
+  }
+
+  /** Lets another process claim the checkpoint. */
+  async release(): Promise<void> {
+    const { clock, retry } = this.#run.plan;
+    for (let attempts = 1; attempts <= retry.maxAttempts; attempts++) {
+      try {
+        await this.#claim.release();
+        return;
+      } catch {
+        // All is saved: a release that fails harms the next holder only, so it is tried again and then left to the store.
+        await pause(clock, retry.initialDelayMs);
+      }
+    }
+  }
+}
+
+function saveError(thrown: unknown): ConnectorError {
+  if (isConnectorError(thrown)) return thrown;
+  return new ConnectorError('unknown', `the checkpoint could not be saved: ${messageOf(thrown)}`, { cause: thrown });
+}
