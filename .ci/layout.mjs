@@ -13,7 +13,10 @@ const root = new Set(
 const forbiddenStems = /^(utils?|helpers?|common|shared|misc|types?|constants?|base|manager)$/;
 const maxLines = 300;
 /** Longer files, each with the reason that a reader accepts. */
-const longFiles = {};
+const longFiles = {
+  'packages/core/src/engine/sink-writer.ts': 'one state machine: what may start, and what becomes of what has failed',
+  'packages/core/src/engine/source-runner.ts': 'one state machine: a source, its partitions, and opening it again',
+};
 
 const inGit = ['ls-files', '--cached', '--others', '--exclude-standard', '-z'];
 const files = execFileSync('git', inGit, { encoding: 'utf8' })

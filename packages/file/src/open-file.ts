@@ -43,7 +43,7 @@ export function fileKey({ dev, ino, birthtimeNs }: BigIntStats): string {
 }
 
 /** @throws {ConnectorError} unless it is a regular file */
-export function refuseOtherKinds(path: string, stats: BigIntStats): void {
+function refuseOtherKinds(path: string, stats: BigIntStats): void {
   if (stats.isDirectory()) {
     throw new ConnectorError(
       'config_invalid',

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFile,
   type FileHandle,
@@ -12,6 +12,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { BatchError, SinkDriver } from '@sluice/core/driver';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -359,10 +360,12 @@ describe('an atomic sink', () => {
     expect(await textOf(path)).toBe('one\ntwo\n');
   });
 
-  test('refuses a named pipe, and says what else to do', async () => {
-    const folder = await temporaryFolder();
-    execFileSync('mkfifo', [join(folder, 'pipe')]);
-    const sink = await openSink({ path: join(folder, 'pipe') });
+  test('refuses a socket, and says what else to do', async () => {
+    const path = join(await temporaryFolder(), 'socket');
+    const server = createServer().listen(path);
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const sink = await openSink({ path });
     await expect(sink.claim?.(partitions)).rejects.toMatchObject({
       code: 'unsupported',
       message: expect.stringContaining('atomic to false') as string,

@@ -25,7 +25,7 @@ export const mutants: readonly Mutant[] = [
     file: 'ack-tracker.ts',
     find: 'entry !== undefined && entry.pending === 0; ) {',
     replace: 'entry !== undefined; ) {',
-    test: { file: 'settling.test.ts', title: 'passes nothing that is not finished, though everything behind it is' },
+    test: { file: 'ack-tracker.test.ts', title: 'takes the longest finished prefix, once' },
   },
   {
     name: 'does not move the position past filtered messages',
@@ -47,7 +47,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'tries a failed write again while later ones of its partition are under way',
     file: 'sink-writer.ts',
-    find: '|| (queue.failing && queue.inFlight > 0)',
+    find: ' || (ordered && queue.failing && queue.inFlight > 0)',
     replace: '',
     test: {
       file: 'order.test.ts',
@@ -81,25 +81,19 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'claims while something is taken over and not flushed',
     file: 'restarter.ts',
-    find: '        await this.#settler.cycle();\n',
+    find: '          await this.#settler.cycle();\n',
     replace: '',
     test: {
       file: 'atomic-sink.test.ts',
       title: 'is claimed again at the start of every lease, after what was taken over is flushed',
     },
   },
-  {
-    name: 'flushes an atomic sink with half a message',
-    file: 'sink-writer.ts',
-    find: 'left: cuts.length',
-    replace: 'left: 1',
-    test: { file: 'atomic-sink.test.ts', title: 'is flushed with whole source messages and whole batches only' },
   },
   {
     name: 'goes on after another instance has fenced it',
     file: 'restarter.ts',
-    find: "const passes = error.outcome === 'retryable' || (error.code === 'fenced' && lostLease);",
-    replace: "const passes = error.outcome === 'retryable' || error.code === 'fenced' || lostLease;",
+    find: "(error.code === 'fenced' && (lostLease || this.#claimInDoubt))",
+    replace: "error.code === 'fenced' || lostLease",
     test: {
       file: 'atomic-sink.test.ts',
       title: 'fences the first one, which stops for good, and nothing is stored twice',
@@ -116,11 +110,14 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
-    name: 'forgets what it must write again after a failed flush',
-    file: 'sink-writer.ts',
-    find: '      if (lease.retained) this.#retained.push(piece);\n',
-    replace: '',
-    test: { file: 'flush.test.ts', title: 'writes again from memory what no source can deliver again' },
+    name: 'lets the checkpoint pass a dead letter that is not durable',
+    file: 'dead-letters.ts',
+    find: '    segment.pending++;\n    if (this.#exceeded) return;',
+    replace: '    if (this.#exceeded) return;',
+    test: {
+      file: 'dead-letter-sink.test.ts',
+      title: 'holds only the position when it is down, and gets all when it is back',
+    },
   },
   {
     name: 'retries a full disk for ever',
