@@ -63,8 +63,10 @@ export class Committer {
         await this.#commit(lease, position);
         this.#backoff.reset();
       } catch (thrown) {
-        if (lease.lost || lease.over) continue;
-        const again = await this.#failed(lease, this.#wrap(thrown, 'commit', lease.partition));
+        const error = this.#wrap(thrown, 'commit', lease.partition);
+        // One that hangs may still happen: nothing may be committed beside it, whatever has become of its lease.
+        if (error.code !== 'timeout' && (lease.lost || lease.over)) continue;
+        const again = await this.#failed(lease, error);
         if (again && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, position);
       }
     }

@@ -5,7 +5,7 @@ import type { SourcePlan } from './plan.js';
 /** The messages of one source batch, or of its beginning, on their way to the sinks. */
 export interface Segment extends Tracked {
   readonly lease: Lease;
-  readonly batch: SourceBatch;
+  batch: SourceBatch;
   /** Index in the batch of the first message. */
   from: number;
   /** How many messages the run had received before its batch. */

@@ -36,7 +36,9 @@ export class Restarter {
   claim(source: SourcePlan, partitions: readonly string[], begin: (stored: Checkpoint) => void): Promise<boolean> {
     return this.#settler.exclusively(async () => {
       const atomic = this.#atomicWriters();
-      let stored: Checkpoint = source.owner === 'store' ? (this.#settler.saver?.stored ?? {}) : {};
+      // Saved first: a lease that began behind what an older one has settled would write it again, and out of order.
+      await this.#settler.save();
+      let stored: Checkpoint = source.owner === 'store' ? this.#settler.positions() : {};
       if (atomic.length > 0) {
         // Paused before the flush already: the claim would forget what is written in between.
         for (const writer of this.#run.writers) writer.pause();
@@ -177,7 +179,7 @@ export class Restarter {
   #resumeAt(source: SourcePlan, claimed: Checkpoint): Checkpoint {
     if (source.owner === 'sink') return claimed;
     if (source.owner === 'source' && !source.source.capabilities.replayable) return {};
-    return this.#settler.positionsOf(this.#run.leases);
+    return this.#settler.positions();
   }
 }
 

@@ -229,10 +229,10 @@ export class Settler {
     lease.durable = older.durable;
   }
 
-  /** Where a lease of these partitions would go on if the process went on: for sources whose owner is the store or the source. */
-  positionsOf(leases: Iterable<Lease>): Checkpoint {
+  /** How far every partition is settled, saved or not: where it goes on while the process lives. */
+  positions(): Checkpoint {
     const positions: Record<string, StoredPosition> = { ...this.saver?.stored };
-    for (const lease of leases) {
+    for (const lease of [...this.#run.leases, ...this.#moved]) {
       if (lease.durable !== undefined) positions[lease.key] = this.#storedPosition(lease, lease.durable);
     }
     return positions;

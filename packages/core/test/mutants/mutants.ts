@@ -88,7 +88,6 @@ export const mutants: readonly Mutant[] = [
       title: 'is claimed again at the start of every lease, after what was taken over is flushed',
     },
   },
-  },
   {
     name: 'goes on after another instance has fenced it',
     file: 'restarter.ts',
