@@ -12,7 +12,7 @@ const fields: Readonly<Record<string, (date: Date) => string>> = {
 const letters = ['T', 'Z'];
 
 /** What a pattern may hold, for texts. */
-export const timestampFields: string = Object.keys(fields).join(', ');
+const timestampFields: string = Object.keys(fields).join(', ');
 
 /**
  * How to write a time, always in UTC: `yyyy-MM-dd` and the other {@link timestampFields}; `T`, `Z` and whatever is no letter

@@ -211,8 +211,9 @@ export class Settler {
     this.#moved.clear();
     const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
     if (stored.length > 0) {
-      const positions = stored.map(({ lease, position }) => [lease.key, this.#storedPosition(lease, position)]);
-      if ((await this.saver?.add(Object.fromEntries(positions))) !== true) {
+      const positions: Record<string, StoredPosition> = {};
+      for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
+      if ((await this.saver?.add(positions)) !== true) {
         for (const { lease } of moved) this.#moved.add(lease);
         if (!this.#run.stopping) this.soon();
         return;
