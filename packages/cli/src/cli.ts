@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 import { exitCode, exitCodeOf } from './exit-code.js';
 import { messageOf } from './message-of.js';
 import { createOutput } from './output.js';

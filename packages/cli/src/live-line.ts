@@ -32,7 +32,7 @@ export function startLiveLine(terminal: Terminal, log: EventLog, stats: () => Pi
     }
     clear();
     // A line that is broken by the terminal could not be taken away again.
-    terminal.write(liveText(now, rate).slice(0, (terminal.columns ?? 80) - 1));
+    terminal.write(liveText(now, rate).slice(0, (terminal.columns || 80) - 1));
   };
   const timer = setInterval(draw, everyMs);
   timer.unref();
