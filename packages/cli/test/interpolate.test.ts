@@ -79,6 +79,10 @@ describe('interpolation', () => {
     expect(values('a: x${A}', { A: '${B} $$' }).value).toEqual({ a: 'x${B} $$' });
   });
 
+  test('takes a text that looks like an alias as it is', () => {
+    expect(values('a: ${X}', { X: '*!' }).value).toEqual({ a: '*!' });
+  });
+
   test('can never change the structure, whatever a variable holds', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {

@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml';
+import { parseDocument, visit } from 'yaml';
 
 /**
  * What a text would be as a scalar of a YAML file: a number, a boolean, null, or itself. So `7200` from a variable is a number
@@ -18,6 +18,13 @@ function yamlValue(text: string): unknown {
   if (text.trim() === '') return text;
   const document = parseDocument(text, { logLevel: 'silent' });
   if (document.errors.length > 0 || document.warnings.length > 0) return text;
+  let aliases = false;
+  visit(document, {
+    Alias: () => {
+      aliases = true;
+    },
+  });
+  if (aliases) return text; // a text like "*x" is no reference to an anchor of the file
   const value: unknown = document.toJS();
   return value ?? (/^(~|null)$/i.test(text.trim()) ? null : text);
 }
