@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BatchError } from '@sluice/core/driver';

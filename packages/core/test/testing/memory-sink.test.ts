@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createMessage } from '../../src/message.js';
 import type { BatchSlice } from '../../src/sink-driver.js';
 import {
-  crash,
   delay,
   fail,
   failAfterEffect,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { crash, type MemorySystem, memorySystem } from '../../src/testing/index.js';
+import { type MemorySystem, memorySystem } from '../../src/testing/index.js';
 import { expectCode, keyed, keysOf, lease, openSource, pending } from './open-drivers.js';
 
 let system: MemorySystem;
