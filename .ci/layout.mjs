@@ -16,10 +16,6 @@ const maxLines = 300;
 const longFiles = {
   'packages/core/src/engine/sink-writer.ts': 'one state machine: what may start, and what becomes of what has failed',
   'packages/core/src/engine/source-runner.ts': 'one state machine: a source, its partitions, and opening it again',
-  'packages/core/test/testing/memory-sink.test.ts': 'every behaviour of one driver, one after the other',
-  'packages/core/test/testing/memory-source.test.ts': 'every behaviour of one driver, one after the other',
-  'packages/file/test/sink.integration.test.ts': 'every behaviour of one driver, one after the other',
-  'packages/file/test/source.integration.test.ts': 'every behaviour of one driver, one after the other',
 };
 
 const inGit = ['ls-files', '--cached', '--others', '--exclude-standard', '-z'];
