@@ -12,9 +12,6 @@ const ofSluice = /\/packages\/[^/]+\/dist\//;
 // What core itself stands on.
 const ofCore = /\/node_modules\/(zod|cockatiel|csv-parse|fastest-levenshtein|@opentelemetry\/api)\//;
 
-// A pattern of files is part of a config, and looking at it opens nothing.
-const ofConfig = /\/node_modules\/(tinyglobby|fdir|picomatch)\//;
-
 let loaded = [];
 registerHooks({
   load(url, context, next) {
@@ -30,8 +27,7 @@ for (const path of descriptors.sort()) {
   await import(pathToFileURL(path).href);
   const source = path.replace('/dist/', '/src/').replace(/js$/, 'ts');
   for (const url of loaded) {
-    const fine =
-      url.startsWith('node:') || ofCore.test(url) || ofConfig.test(url) || (ofSluice.test(url) && !ofDrivers.test(url));
+    const fine = url.startsWith('node:') || ofCore.test(url) || (ofSluice.test(url) && !ofDrivers.test(url));
     if (!fine) problems.add(`${source}: importing it loads ${moduleName(url)}; import that in \`open\``);
   }
 }

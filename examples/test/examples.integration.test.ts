@@ -51,7 +51,7 @@ test('fan-out.yaml archives all orders, lists the large ones, and keeps those th
   ]);
 
   const listed = await sluice(folder, ['dead-letters', 'list', exampleFile('fan-out.yaml')]);
-  expect(listed.stdout).toContain('is not valid JSON');
+  expect(listed.stdout).toContain('It begins "this line is not JSON"');
   expect(listed.stdout).toContain('the order has no quantity and priceCents that are whole numbers');
 });
 

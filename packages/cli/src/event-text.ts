@@ -1,4 +1,6 @@
-import type { PipelineEvent } from '@sluice/core';
+import type { PipelineEvent, PipelineStats } from '@sluice/core';
+import { withoutStop } from '@sluice/core/driver';
+import { lostIn } from './lost-messages.js';
 
 /** What happened, in one line for people. */
 export function eventText(event: PipelineEvent): string {
@@ -6,7 +8,7 @@ export function eventText(event: PipelineEvent): string {
     case 'started':
       return `${event.pipeline} runs`;
     case 'degraded':
-      return `${event.part}: ${event.error.message}; attempt ${event.attempt} failed, the next is in ${seconds(event.delayMs)}`;
+      return `${event.part}: ${withoutStop(event.error.message)}; attempt ${event.attempt} failed, the next is in ${seconds(event.delayMs)}`;
     case 'recovered':
       return `${event.part}: works again`;
     case 'deadLetter':
@@ -15,17 +17,23 @@ export function eventText(event: PipelineEvent): string {
       }: ${event.error.message}`;
     case 'notice':
       return `${event.part}: ${event.text}`;
-    case 'stopped': {
-      const { received, written, deadLettered, unsettled } = event.summary;
-      const rest = [
-        deadLettered > 0 ? `${deadLettered} dead letters` : '',
-        unsettled > 0 ? `${unsettled} left unsettled` : '',
-      ];
-      return [`${event.pipeline} stopped: ${received} received`, `${written} written`, ...rest.filter(Boolean)].join(
-        ', ',
-      );
-    }
+    case 'stopped':
+      return `${event.pipeline} stopped: ${summaryText(event.summary)}`;
   }
+}
+
+function summaryText(stats: PipelineStats): string {
+  const { received, written, filtered, deadLettered, dropped, unsettled } = stats;
+  const lost = lostIn(stats);
+  const parts = [
+    received === 0 ? 'nothing new' : `${received} received, ${written} written`,
+    filtered > 0 ? `${filtered} filtered` : '',
+    deadLettered > 0 ? `${deadLettered} dead ${deadLettered === 1 ? 'letter' : 'letters'}` : '',
+    dropped > 0 ? `${dropped} dropped as invalid` : '',
+    lost > 0 ? `${lost} lost before they were received` : '',
+    unsettled > 0 ? `${unsettled} left unsettled` : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function seconds(ms: number): string {

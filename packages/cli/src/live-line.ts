@@ -1,5 +1,6 @@
 import type { PipelineStats } from '@sluice/core';
 import type { EventLog } from './log.js';
+import { lostIn } from './lost-messages.js';
 
 /** Often enough to feel live, rarely enough to cost nothing. */
 const everyMs = 500;
@@ -57,12 +58,19 @@ export function startLiveLine(terminal: Terminal, log: EventLog, stats: () => Pi
   };
 }
 
-/** `12,345/s · lag 20 · in flight 3 · failed 0`. */
+/** `12,345/s · lag 20 · in flight 3 · failed 0`, and `lost 7` where something was. */
 export function liveText(stats: PipelineStats, rate: number): string {
   const lags = Object.values(stats.lag);
   const lag = lags.length === 0 ? [] : [`lag ${count(lags.reduce((sum, partition) => sum + partition, 0))}`];
   const failed = stats.failed + stats.deadLettered + stats.dropped;
-  return [`${count(rate)}/s`, ...lag, `in flight ${count(stats.inFlight)}`, `failed ${count(failed)}`].join(' · ');
+  const lost = lostIn(stats);
+  return [
+    `${count(rate)}/s`,
+    ...lag,
+    `in flight ${count(stats.inFlight)}`,
+    `failed ${count(failed)}`,
+    ...(lost === 0 ? [] : [`lost ${count(lost)}`]),
+  ].join(' · ');
 }
 
 function count(value: number): string {

@@ -27,8 +27,9 @@ export function jsonLog(
     stream,
   );
   return {
-    guarantee: (pipeline, guarantee) =>
-      logger.info({ event: 'guarantee', pipeline, ...guarantee }, output.redact(guarantee.summary)),
+    // The text has the reasons.
+    guarantee: (pipeline, { delivery, ordered, owners, summary }) =>
+      logger.info({ event: 'guarantee', pipeline, delivery, ordered, owners }, output.redact(summary)),
     event: (event) => {
       const { type, at: _at, ...fields } = event.type === 'stopped' ? { ...event, error: undefined } : event;
       // The error that ended the run gets a line of its own.

@@ -25,7 +25,7 @@ export function preparePipeline(
   loaded: LoadedPipeline,
   onEvent: (event: PipelineEvent) => void = () => undefined,
 ): Pipeline {
-  const { definition, tree } = loaded;
+  const { definition } = loaded;
   try {
     return pipeline({
       ...definition,
@@ -36,7 +36,28 @@ export function preparePipeline(
       },
     });
   } catch (error) {
-    if (isConnectorError(error)) throw new BadInput(problemsOf(tree, [], error), error);
-    throw error;
+    throw withPlaces(loaded, error);
   }
+}
+
+/**
+ * Makes the pipeline of what was loaded, and looks outside whether its parts are in each other's way. Opens nothing.
+ *
+ * @throws {BadInput}
+ */
+export async function validPipeline(
+  loaded: LoadedPipeline,
+  onEvent?: (event: PipelineEvent) => void,
+): Promise<Pipeline> {
+  const prepared = preparePipeline(loaded, onEvent);
+  try {
+    await prepared.validate();
+  } catch (error) {
+    throw withPlaces(loaded, error);
+  }
+  return prepared;
+}
+
+function withPlaces({ tree }: LoadedPipeline, error: unknown): unknown {
+  return isConnectorError(error) ? new BadInput(problemsOf(tree, [], error), error) : error;
 }

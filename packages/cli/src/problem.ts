@@ -13,11 +13,13 @@ export interface Problem {
 /** The pipeline file or the command line is wrong: the command ends with exit code 2 before anything is opened. */
 export class BadInput extends Error {
   override readonly name = 'BadInput';
+  /** By file, line and column; first those that are nowhere in a file. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[], cause?: unknown) {
-    super(problems.map(problemText).join('\n'), cause === undefined ? undefined : { cause });
-    this.problems = problems;
+    const ordered = inOrder(problems);
+    super(ordered.map(problemText).join('\n'), cause === undefined ? undefined : { cause });
+    this.problems = ordered;
   }
 }
 
@@ -31,6 +33,23 @@ function problemText(problem: Problem): string {
   const place = problem.place === undefined ? [] : [placeText(problem.place)];
   const path = problem.path === undefined || problem.path.length === 0 ? [] : [problem.path.join('.')];
   return [...place, ...path, problem.message].join(': ');
+}
+
+function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  const files = [undefined, ...problems.map(({ place }) => place?.file)];
+  const rank = ({ place }: Problem): readonly number[] => [
+    files.indexOf(place?.file),
+    place?.line ?? 0,
+    place?.column ?? 0,
+  ];
+  return problems.toSorted((one, other) => {
+    const ranks = rank(other);
+    return (
+      rank(one)
+        .map((value, index) => value - (ranks[index] ?? 0))
+        .find((difference) => difference !== 0) ?? 0
+    );
+  });
 }
 
 function placeText(place: Place): string {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Connector } from '@sluice/core';
@@ -61,6 +61,10 @@ export async function fromPackage(name: string, found: InstalledPackage): Promis
 export async function fromFile(name: string, file: string, from: string = file): Promise<ResolvedConnector> {
   if (!existsSync(file))
     throw new ConnectorNotFound(`connector "${name}" is not there: no file ${file}; check the path`);
+  if (statSync(file).isDirectory())
+    throw new ConnectorNotFound(
+      `connector "${name}" is the folder ${file}; name the file in it that exports the connector`,
+    );
   return { name, connector: pick(name, file, await load(name, file)), from };
 }
 

@@ -6,7 +6,7 @@ import { BadInput } from '../src/problem.js';
 
 function values(yaml: string, environment: Record<string, string> = {}, files: Record<string, string> = {}) {
   const secrets: string[] = [];
-  const tree = interpolate(readYaml(yaml, 'p.yaml'), {
+  const { tree, problems } = interpolate(readYaml(yaml, 'p.yaml'), {
     environment,
     readFile: (path) => {
       const text = files[path];
@@ -15,17 +15,12 @@ function values(yaml: string, environment: Record<string, string> = {}, files: R
     },
     onSecret: (text) => secrets.push(text),
   });
-  return { value: tree.value, texts: tree.texts, secrets };
+  return { value: tree.value, texts: tree.texts, secrets, problems };
 }
 
 function problemsOf(yaml: string): readonly string[] {
-  try {
-    values(yaml);
-  } catch (error) {
-    if (error instanceof BadInput) return error.message.split('\n');
-    throw error;
-  }
-  return [];
+  const { problems } = values(yaml);
+  return problems.length === 0 ? [] : new BadInput(problems).message.split('\n');
 }
 
 describe('interpolation', () => {

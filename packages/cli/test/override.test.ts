@@ -54,7 +54,7 @@ describe('options of the command line', () => {
   });
 
   test('that no field has name the nearest one', () => {
-    expect(unknownOptions([{ name: 'sorce-port', text: '1' }], [...names.keys()]).message).toMatch(
+    expect(unknownOptions([{ name: 'sorce-port', text: '1' }], [...names.keys()])[0]?.message).toMatch(
       /^unknown option --sorce-port; did you mean --source-port\?/,
     );
   });

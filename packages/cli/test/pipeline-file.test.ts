@@ -21,7 +21,11 @@ describe('reading', () => {
   test.each([
     ['a: [1', /^p\.yaml:1:\d+: /],
     ['a: 1\na: 2', /^p\.yaml:2:1: Map keys must be unique/],
-    ['a: *nowhere', /^p\.yaml: .*nowhere/],
+    ['a: &here 1\nb: *here\nc:\n  - *nowhere\nd: *here', /^p\.yaml:4:5: .*nowhere/],
+    [
+      `a: &a [${'x, '.repeat(50)}]\nb: &b [${'*a, '.repeat(50)}]\nc: [${'*b, '.repeat(50)}]`,
+      /^p\.yaml:3:\d+: .*alias/i,
+    ],
     ['a: !!what 1', /^p\.yaml:1:4: Unresolved tag/],
     ['a: { b: ${X} }', /put "\$\{VAR\}" in quotes$/],
     ['a: 1\n---\nb: 1', /^p\.yaml:2:1: Source contains multiple documents/],
@@ -29,19 +33,22 @@ describe('reading', () => {
     expect(() => readYaml(text, 'p.yaml')).toThrow(expected);
   });
 
-  test('places the keys of TOML: tables, dotted and quoted keys, and inline tables at the key that holds them', () => {
+  test('places the keys of TOML: tables, dotted and quoted keys, inline tables and arrays', () => {
     const tree = readToml(
-      'name = "x"\n\n[source]\nconfig.port = 1\n"codec" = "json"\n[sink.config]\nrotate = { maxBytes = 1 }\n',
+      'name = "x"\ntransforms = ["a",\n  "b"]\n[source]\nconfig.port = 1\n"codec" = "json"\n[sink.config]\nrotate = { maxBytes = 1 }\n',
       'p.toml',
     );
     expect(tree.value).toEqual({
       name: 'x',
+      transforms: ['a', 'b'],
       source: { config: { port: 1 }, codec: 'json' },
       sink: { config: { rotate: { maxBytes: 1 } } },
     });
-    expect(placeOf(tree, ['source', 'config', 'port'])).toEqual({ file: 'p.toml', line: 4, column: 1 });
-    expect(placeOf(tree, ['source', 'codec'])).toMatchObject({ line: 5 });
-    expect(placeOf(tree, ['sink', 'config', 'rotate', 'maxBytes'])).toMatchObject({ line: 7 });
+    expect(placeOf(tree, ['source', 'config', 'port'])).toEqual({ file: 'p.toml', line: 5, column: 8 });
+    expect(placeOf(tree, ['source', 'codec'])).toMatchObject({ line: 6, column: 1 });
+    expect(placeOf(tree, ['sink', 'config', 'rotate', 'maxBytes'])).toMatchObject({ line: 8, column: 12 });
+    expect(placeOf(tree, ['transforms', 1])).toMatchObject({ line: 3, column: 3 });
+    expect(placeOf(tree, ['sink', 'codec'])).toMatchObject({ line: 7, column: 1 });
   });
 
   test('says where TOML is malformed', () => {

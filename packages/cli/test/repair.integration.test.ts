@@ -108,7 +108,7 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
 
     await writeFile(join(folder, 't.js'), 'export const transform = (message) => message;');
     const replayed = await sluice(folder, ['dead-letters', 'replay', 'p.yaml']);
-    expect({ code: replayed.code, stdout: replayed.stdout }).toEqual({
+    expect({ code: replayed.code, stdout: replayed.stdout }, replayed.stderr).toEqual({
       code: 0,
       stdout: '3 of 3 dead letters replayed, of which 1 became dead letters again\n',
     });

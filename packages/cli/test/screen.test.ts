@@ -1,6 +1,7 @@
 import type { Guarantee, PipelineEvent, PipelineStats } from '@sluice/core';
 import { ConnectorError } from '@sluice/core';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { eventText } from '../src/event-text.js';
 import { trackHealth } from '../src/health.js';
 import { parseAddress } from '../src/http.js';
 import { liveText, startLiveLine } from '../src/live-line.js';
@@ -45,6 +46,11 @@ describe('the live line', () => {
     expect(liveText({ ...stats, lag: {} }, 0)).toBe('0/s · in flight 1,500 · failed 3');
   });
 
+  test('tells what was lost before it could be received', () => {
+    const connectors = { 'source.received': 9, 'source.droppedByKernel': 1200, 'source.droppedByQueue': 3 };
+    expect(liveText({ ...stats, lag: {}, connectors }, 0)).toBe('0/s · in flight 1,500 · failed 3 · lost 1,203');
+  });
+
   test('is drawn again in place, is no wider than the terminal, and makes room for other lines', () => {
     const written: string[] = [];
     let received = 0;
@@ -69,7 +75,7 @@ describe('the JSON log', () => {
     output.hide(['hunter2']);
     const lines: Record<string, unknown>[] = [];
     const log = jsonLog(output, { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) });
-    const error = new ConnectorError('timeout', 'sink is slow: hunter2');
+    const error = new ConnectorError('timeout', 'sink is slow: hunter2.');
     log.event({ ...frame, type: 'degraded', part: 'sink', error, attempt: 2, delayMs: 1500 });
     log.event({ ...frame, type: 'stopped', summary: stats, error });
     log.failure(error);
@@ -86,11 +92,42 @@ describe('the JSON log', () => {
       ['error', 'failed'],
       ['info', 'guarantee'],
     ]);
+    expect(lines[3]).toEqual({
+      level: 'info',
+      time: expect.any(String),
+      event: 'guarantee',
+      pipeline: 'p',
+      delivery: 'at-most-once',
+      ordered: true,
+      owners: {},
+      msg: 's',
+    });
     expect(lines[0]).toMatchObject({
       msg: 'sink: sink is slow: ***; attempt 2 failed, the next is in 1.5 s',
       error: { code: 'timeout' },
     });
     expect(JSON.stringify(lines)).not.toContain('hunter2');
+  });
+});
+
+describe('the line at the end', () => {
+  const endOf = (changed: Partial<PipelineStats>): string => {
+    const summary = { ...stats, deadLettered: 0, ...changed };
+    return eventText({ ...frame, type: 'stopped', summary, error: undefined });
+  };
+
+  test.each([
+    ['p stopped: nothing new', {}],
+    ['p stopped: 3 received, 2 written, 1 dead letter', { received: 3, written: 2, deadLettered: 1 }],
+    ['p stopped: 5 received, 3 written, 2 dead letters', { received: 5, written: 3, deadLettered: 2 }],
+    ['p stopped: 5 received, 1 written, 4 filtered', { received: 5, written: 1, filtered: 4 }],
+    ['p stopped: nothing new, 7 lost before they were received', { connectors: { 'source.droppedByKernel': 7 } }],
+    [
+      'p stopped: 5 received, 1 written, 1 dropped as invalid, 3 left unsettled',
+      { received: 5, written: 1, dropped: 1, unsettled: 3 },
+    ],
+  ])('says "%s"', (text, changed) => {
+    expect(endOf(changed)).toBe(text);
   });
 });
 

@@ -25,7 +25,7 @@ export interface DriverContext {
 
 /** Numbers that only this connector knows; they appear as `sluice.<connector>.<name>` and in `pipeline.stats()`. */
 export interface DriverMetrics {
-  /** Adds to a counter. */
+  /** Adds to a counter. What `dropped...` counts is shown as lost while a pipeline runs and at its end. */
   add(name: string, amount: number): void;
   /** Sets a gauge. */
   set(name: string, value: number): void;
@@ -70,6 +70,11 @@ export interface SourceDescriptor<Schema extends z.ZodType = z.ZodType, Options 
   extends Described<Schema, Options> {
   /** Grows when the shape of a position changes. 1 when left out. */
   readonly positionVersion?: number;
+  /**
+   * Whether it reads what a sink of the same connector writes to under this name, now or when that has been made. A pipeline
+   * that would read its own output is refused. Opens nothing.
+   */
+  reads?(config: z.output<Schema>, options: Options, target: string): Promise<boolean>;
   capabilities(config: z.output<Schema>): SourceCapabilities;
   open(config: z.output<Schema>, options: Options, context: DriverContext): Promise<SourceDriver>;
 }
@@ -82,11 +87,24 @@ export interface SinkPositions<Config, Options> {
   save(config: Config, options: Options, pipeline: string, checkpoint: Checkpoint): Promise<void>;
 }
 
+/** Something outside that a sink writes to. */
+export interface SinkTarget {
+  /** The same for all sinks of this connector that write to it, however their configs name it: an absolute path, a topic. */
+  readonly name: string;
+  /** Whether several sinks may write to it at the same time. */
+  readonly isShared: boolean;
+}
+
 /** The writing half of a connector. */
 export interface SinkDescriptor<Schema extends z.ZodType = z.ZodType, Options = unknown>
   extends Described<Schema, Options> {
   /** Atomic sinks: what `sluice positions` shows and changes. */
   readonly positions?: SinkPositions<z.output<Schema>, Options>;
+  /**
+   * What it writes to, as far as the config tells. A pipeline whose source reads that, or in which another sink writes to what
+   * is not shared, is refused. Opens nothing.
+   */
+  writes?(config: z.output<Schema>, options: Options): Promise<readonly SinkTarget[]>;
   capabilities(config: z.output<Schema>): SinkCapabilities;
   open(config: z.output<Schema>, options: Options, context: DriverContext): Promise<SinkDriver>;
 }

@@ -15,6 +15,7 @@ export type {
   ErasedConnector,
   SinkDescriptor,
   SinkPositions,
+  SinkTarget,
   SourceDescriptor,
   TeardownRequest,
 } from './connector.js';
@@ -24,7 +25,7 @@ export type { ConnectorDescription } from './describe.js';
 export { describeConnector } from './describe.js';
 export { makeFolderDurably, removeLeftovers, syncFolder, writeDurably } from './durable-file.js';
 export type { Classified, Classify, ErrorCode, Outcome } from './error.js';
-export { ConnectorError, isConnectorError, wrapError } from './error.js';
+export { ConnectorError, isConnectorError, withoutStop, wrapError } from './error.js';
 export type { Frames, Framing, FramingName, FramingPosition, Unframer } from './framing/framing.js';
 export type { FramingConfigInput } from './framing/framings.js';
 export { createFraming, FramingConfig, SinkFramingConfig } from './framing/framings.js';

@@ -150,6 +150,11 @@ export function messageOf(error: unknown): string {
     .trim();
 }
 
+/** An error's text without its full stop, for a sentence that goes on behind it. */
+export function withoutStop(text: string): string {
+  return text.replace(/\.$/, '');
+}
+
 function textOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return String(error);
   if ('message' in error && typeof error.message === 'string' && error.message !== '') return error.message;
@@ -169,5 +174,10 @@ function signalCode(error: unknown): ErrorCode {
 function contextError(code: ErrorCode, reason: string, options: ConnectorErrorOptions): ConnectorError {
   const name = [options.connector, options.direction].filter(Boolean).join(' ') || 'sluice';
   const subject = options.partition ? `${name} ("${options.partition}")` : name;
-  return new ConnectorError(code, `${subject} could not ${options.operation ?? 'go on'}: ${reason}`, options);
+  return new ConnectorError(code, `${subject} could not ${wordsFor(options.operation)}: ${reason}`, options);
+}
+
+/** What a person calls an operation. A claim is how a sink begins. */
+function wordsFor(operation = 'go on'): string {
+  return operation === 'claim' ? 'begin to write' : operation;
 }

@@ -106,6 +106,7 @@ export interface BudgetSettings {
 
 /** Something that happened to a running pipeline. `at` is in milliseconds since the epoch. */
 export type PipelineEvent =
+  /** Every source and sink is open. */
   | { readonly type: 'started'; readonly at: number; readonly pipeline: string }
   /** A source or sink failed and is being tried again. */
   | {

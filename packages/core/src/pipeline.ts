@@ -1,4 +1,5 @@
 import { Budget } from './engine/budget.js';
+import { refuseCollisions } from './engine/collisions.js';
 import { planOf } from './engine/plan.js';
 import { Run } from './engine/run.js';
 import { RunStats } from './engine/run-stats.js';
@@ -12,9 +13,17 @@ export interface Pipeline {
   /** What it promises, and why. */
   readonly guarantee: Guarantee;
   /**
+   * Checks what takes a look outside: that no sink writes to what a source reads, or to what another sink writes to. Opens
+   * nothing. {@link run} begins with it.
+   *
+   * @throws {ConnectorError} `config_invalid`
+   */
+  validate(): Promise<void>;
+  /**
    * Reads, transforms and writes until the sources end or the signal is aborted; then what was read is drained, within
    * `shutdownTimeoutMs`, and everything is closed. `unsettled` in the result counts what was left for the next run.
    *
+   * @throws {ConnectorError} `config_invalid` as {@link validate} does, before anything is opened
    * @throws {ConnectorError} what stopped it for good; everything is closed then, and what was settled stays settled
    * @throws {ConnectorError} `unsupported` while it runs already
    */
@@ -35,10 +44,12 @@ export function pipeline(definition: PipelineDefinition): Pipeline {
   return {
     name: plan.name,
     guarantee: plan.guarantee,
+    validate: () => refuseCollisions(definition),
     run: async ({ signal } = {}) => {
       if (running) throw new ConnectorError('unsupported', `pipeline "${plan.name}" runs already`);
       running = true;
       try {
+        await refuseCollisions(definition);
         run = new Run(plan);
         return await run.execute(signal);
       } finally {

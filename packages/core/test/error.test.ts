@@ -70,6 +70,11 @@ describe('wrapError', () => {
     expect(error.message).toBe('kafka sink could not write: slow down');
   });
 
+  test('says of a sink that cannot claim that it cannot begin', () => {
+    const error = wrapError(new Error('x'), classify, { connector: 'file', direction: 'sink', operation: 'claim' });
+    expect(error).toMatchObject({ message: 'file sink could not begin to write: x', operation: 'claim' });
+  });
+
   test('names the partition', () => {
     expect(wrapError(new Error('x'), classify, { ...context, partition: 'orders-3' }).message).toBe(
       'kafka sink ("orders-3") could not write: x',

@@ -153,7 +153,7 @@ export class AtomicSink implements SinkDriver {
     }
     if (stored !== undefined) this.#refuseShorter(Number(stats?.size ?? 0), stored.length);
     this.#output = await this.#open();
-    if (stored !== undefined) await this.#output.cutTo(stored.length);
+    if (stored !== undefined) await this.#cut(this.#output, stored.length);
     else if (await this.#output.endLine())
       this.#context.notice(`"${this.#path}" ended inside a line; a newline was added before appending`);
     await this.#output.flush();
@@ -177,9 +177,19 @@ export class AtomicSink implements SinkDriver {
     if (stats === undefined || String(stats.ino) !== inode) return;
     this.#refuseShorter(Number(stats.size), length);
     const output = await this.#open();
-    await output.cutTo(length);
+    await this.#cut(output, length);
     await output.flush();
     await output.moveTo(join(dirname(this.#path), name));
+  }
+
+  /** What lies behind the recorded length is of messages that are read again, unless another program wrote it. */
+  async #cut(output: OutputFile, recorded: number): Promise<void> {
+    const surplus = output.length - recorded;
+    await output.cutTo(recorded);
+    if (surplus === 0) return;
+    this.#context.notice(
+      `cut ${surplus} bytes off the end of "${this.#path}", behind the ${recorded} that were recorded: what the pipeline wrote there comes again, what another program wrote there is gone`,
+    );
   }
 
   /** Before a checkpoint is stored: the last one is still this holder's, and nobody else touched the output. */

@@ -1,6 +1,5 @@
 import { createFraming, FramingConfig, type FramingConfigInput, SinkFramingConfig, z } from '@sluice/core/driver';
 import { compressionOf } from './compression.js';
-import { isPattern } from './path-pattern.js';
 
 /** A parsed config of the source. */
 export interface FileSourceSettings {
@@ -164,10 +163,14 @@ export const sinkConfig: z.ZodType<FileSinkSettings, FileSinkConfig> = z
     if (config.rotate !== undefined) refuse('rotate', 'does not apply to standard output');
   });
 
+/** Why a compressed file cannot be followed. */
+export const notFollowed: string = 'does not apply to compressed files, which do not grow line by line';
+
 function whyNotFollowed(config: FileSourceSettings): string | undefined {
   if (config.path === '-') return 'does not apply to standard input, which is read until it ends';
   if (createFraming(config.framing).name === 'whole')
     return 'does not go with framing "whole": a growing file is never whole';
-  const compressed = !isPattern(config.path) && compressionOf(config.path) !== undefined;
-  return compressed ? 'does not apply to compressed files, which do not grow line by line' : undefined;
+  // With one of these it may be a pattern, whose new files are complete ones; that is told apart when the source opens.
+  const isOneFile = !/[*?[\]{}()!+@\\]/.test(config.path);
+  return isOneFile && compressionOf(config.path) !== undefined ? notFollowed : undefined;
 }

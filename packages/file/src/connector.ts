@@ -31,6 +31,7 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
         ...(isStdin ? {} : { lagUnit: 'bytes' }),
       };
     },
+    reads: async ({ path }, _options, target) => (await import('./file-target.js')).readsTarget(path, target),
     open: async (config, _options, context) => (await import('./source.js')).openFileSource(config, context),
     check: async (config) => (await import('./source.js')).checkFileSource(config),
     discover: async (config) => (await import('./source.js')).discoverFiles(config),
@@ -45,6 +46,7 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
       changes: false,
       preferred: { maxMessages: 5000, maxBytes: 1024 * 1024, maxInFlight: 1 },
     }),
+    writes: async (config) => (await import('./file-target.js')).targetsOf(config),
     open: async (config, _options, context) => (await import('./sink.js')).openFileSink(config, context),
     check: async (config) => (await import('./sink.js')).checkFileSink(config),
     discover: async (config) => (await import('./sink.js')).discoverOutput(config),

@@ -17,10 +17,6 @@ const noPermission: Row = [
   'permission_denied',
   (file) => `access to ${file} is denied. Give this user the right to read or write it.`,
 ];
-const wrongKind: Row = [
-  'config_invalid',
-  (file) => `${file} has a folder where a file is needed, or the other way round. Correct the path.`,
-];
 const noDescriptors: Row = [
   'resource_exhausted',
   (file) => `${file} cannot be opened: too many open files. Raise the limit of this process (ulimit -n).`,
@@ -36,9 +32,12 @@ const table: Readonly<Record<string, Row>> = {
     'permission_denied',
     (file) => `${file} lies on a read-only file system. Choose another path, or mount it for writing.`,
   ],
-  EISDIR: wrongKind,
-  ENOTDIR: wrongKind,
-  EEXIST: wrongKind,
+  EISDIR: ['config_invalid', (file) => `${file} is a folder. Name a file in it.`],
+  ENOTDIR: ['config_invalid', (file) => `${file} leads through a file as if that were a folder. Correct the path.`],
+  EEXIST: [
+    'config_invalid',
+    (file) => `${file} is a file where a folder is needed. Correct the path, or move the file.`,
+  ],
   ENAMETOOLONG: ['config_invalid', (file) => `${file} has too long a name. Choose a shorter one.`],
   ELOOP: ['config_invalid', (file) => `${file} leads through symbolic links in a circle. Correct the links.`],
   ENOSPC: ['resource_exhausted', (file) => `the disk of ${file} is full. Free some space on it.`],

@@ -1,4 +1,5 @@
-import { isAbsolute } from 'node:path';
+import { isAbsolute, relative, sep } from 'node:path';
+import picomatch from 'picomatch';
 import { glob, isDynamicPattern } from 'tinyglobby';
 
 /** Whether a configured path stands for any number of files. */
@@ -15,4 +16,15 @@ export function literalPath(path: string): string {
 export async function matchingFiles(pattern: string): Promise<readonly string[]> {
   const files = await glob(pattern, { absolute: isAbsolute(pattern), expandDirectories: false });
   return files.sort();
+}
+
+/** Whether an absolute path matches, whether or not there is such a file. `realPath` resolves the folder that the pattern begins in. */
+export async function matchesPattern(
+  pattern: string,
+  path: string,
+  realPath: (path: string) => Promise<string>,
+): Promise<boolean> {
+  const { base, glob: rest } = picomatch.scan(pattern);
+  const inside = relative(await realPath(literalPath(base) || '.'), path);
+  return picomatch.isMatch(inside.replaceAll(sep, '/'), rest, { posix: true });
 }

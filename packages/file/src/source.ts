@@ -7,7 +7,7 @@ import {
   type SourceDriver,
 } from '@sluice/core/driver';
 import { compressionOf } from './compression.js';
-import type { FileSourceSettings } from './config.js';
+import { type FileSourceSettings, notFollowed } from './config.js';
 import { fileClaims } from './file-claims.js';
 import { fileQueue } from './file-queue.js';
 import { followedFiles } from './followed-files.js';
@@ -42,6 +42,8 @@ export async function openFileSource(config: FileSourceSettings, context: Driver
 export async function checkFileSource(config: FileSourceSettings): Promise<void> {
   const { path, follow } = config;
   if (path === '-') return;
+  if (follow && !isPattern(path) && compressionOf(literalPath(path)) !== undefined)
+    throw new ConnectorError('config_invalid', `follow ${notFollowed}`);
   const paths = isPattern(path) ? await matchingFiles(path) : [literalPath(path)];
   if (paths.length === 0 && !follow) {
     throw new ConnectorError(

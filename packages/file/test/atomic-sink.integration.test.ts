@@ -35,9 +35,15 @@ describe('an atomic sink', () => {
     await sink.write(batchOf('not flushed'), never);
     await sink.close();
     expect(await textOf(path)).toBe('one\ntwo\nnot flushed\n');
-    const next = await openSink({ path });
+    const context = testContext();
+    const next = await openSink({ path }, context);
     expect(await next.claim?.([...partitions, 'source:other'])).toEqual(checkpointAt(2));
     expect(await textOf(path)).toBe('one\ntwo\n');
+    expect(context.notices).toEqual([
+      expect.stringMatching(/^cut 12 bytes off the end of ".*out\.log", behind the 8 that were recorded: /),
+    ]);
+    await next.claim?.(partitions);
+    expect(context.notices).toHaveLength(1);
     await next.write(batchOf('three'), never);
     await next.flush?.(checkpointAt(3), never);
     expect(await next.claim?.(partitions)).toEqual(checkpointAt(3));

@@ -4,7 +4,7 @@ import { type ExitCode, exitCode } from '../exit-code.js';
 import { messageOf } from '../message-of.js';
 import { type Part, partsOf } from '../part.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
-import { preparePipeline } from '../prepare-pipeline.js';
+import { validPipeline } from '../prepare-pipeline.js';
 import { stopOnSignals } from '../stop-on-signals.js';
 
 interface CheckResult {
@@ -26,7 +26,7 @@ export function addCheck(program: Command, cli: Cli): void {
 
 async function check(job: Job<object>): Promise<ExitCode> {
   const loaded = await job.load();
-  preparePipeline(loaded);
+  await validPipeline(loaded);
   const signals = stopOnSignals((name) => job.output.note(`${name}: ending`));
   const results = await Promise.all(partsOf(loaded.definition).map((part) => checkPart(part, signals.signal)));
   signals.release();

@@ -6,7 +6,7 @@ import { parseAddress, type StatusServer, serveStatus } from '../http.js';
 import { type LiveLine, startLiveLine } from '../live-line.js';
 import { type EventLog, jsonLog, textLog } from '../log.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
-import { preparePipeline } from '../prepare-pipeline.js';
+import { validPipeline } from '../prepare-pipeline.js';
 import { quietLog } from '../quiet-log.js';
 import { stopOnSignals } from '../stop-on-signals.js';
 
@@ -35,11 +35,11 @@ async function run(job: Job<RunOptions>): Promise<ExitCode> {
   const answerScrape = address && (await import('../metrics.js')).collectMetrics();
   const loaded = await job.load();
   const { onEvent, health } = trackHealth();
-  const screen = openScreen(job, () => pipeline.stats());
-  const pipeline = preparePipeline(loaded, (event) => {
+  const pipeline = await validPipeline(loaded, (event) => {
     onEvent(event);
     screen.log.event(event);
   });
+  const screen = openScreen(job, () => pipeline.stats());
   let server: StatusServer | undefined;
   try {
     if (address && answerScrape) server = await serveStatus(address, health, answerScrape);

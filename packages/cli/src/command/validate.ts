@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type ExitCode, exitCode } from '../exit-code.js';
 import { guaranteeText } from '../guarantee-text.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
-import { preparePipeline } from '../prepare-pipeline.js';
+import { validPipeline } from '../prepare-pipeline.js';
 import { BadInput } from '../problem.js';
 
 /** `sluice validate`: checks a pipeline without opening anything, and shows what it promises. */
@@ -20,7 +20,7 @@ export function addValidate(program: Command, cli: Cli): void {
 
 async function validate(job: Job<object>): Promise<ExitCode> {
   try {
-    const { name, guarantee } = preparePipeline(await job.load());
+    const { name, guarantee } = await validPipeline(await job.load());
     job.output.result({ valid: true, name, guarantee }, `valid\n${guaranteeText(name, guarantee)}`);
     return exitCode.done;
   } catch (error) {

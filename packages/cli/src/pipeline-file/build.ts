@@ -35,13 +35,28 @@ export async function buildDefinition(
   connectors: ReadonlyMap<string, ResolvedConnector>,
   known: readonly Problem[],
 ): Promise<PipelineDefinition> {
-  const problems: Problem[] = [...known];
+  const found: Problem[] = [...wrongNumberOfParts(tree)];
   const outer = attempt(tree, [], (value) => parseConfig(PipelineFile, value, 'pipeline file'));
-  const endpoints = configureEndpoints(tree, connectors, problems);
-  const steps = await loadTransforms(tree, problems);
-  if ('problems' in outer) problems.unshift(...outer.problems);
+  if ('problems' in outer) found.push(...outer.problems);
+  const endpoints = configureEndpoints(tree, connectors, found);
+  const steps = await loadTransforms(tree, found);
+  const problems = [...known, ...found.filter((problem) => !isToldAlready(problem, known))];
   if ('problems' in outer || problems.length > 0) throw new BadInput(problems);
   return definitionOf(outer.result, { endpoints, steps });
+}
+
+/** A value that is missing because of a problem that is told is no problem of its own. */
+function isToldAlready({ path = [] }: Problem, known: readonly Problem[]): boolean {
+  return known.some((other) => other.path !== undefined && pathKey(other.path) === pathKey(path));
+}
+
+function wrongNumberOfParts(tree: Tree): readonly Problem[] {
+  return (['source', 'sink'] as const).flatMap((one) => {
+    const several = `${one}s`;
+    const both = valueAt(tree.value, [several]) !== undefined;
+    if (both !== (valueAt(tree.value, [one]) !== undefined)) return [];
+    return [problemAt(tree, both ? [several] : [], `needs a "${one}" or "${several}", and not both`)];
+  });
 }
 
 function configureEndpoints(
@@ -56,7 +71,9 @@ function configureEndpoints(
     const codec = valueAt(tree.value, [...path, 'codec']);
     // A codec that does not exist is a problem of the pipeline file, which is told with the others.
     const options = isCodecName(codec) ? { codec } : {};
-    const made = attempt(tree, [...path, 'config'], (config) => connector[direction](config, options));
+    // That the connector cannot do it at all is a problem of its name.
+    const field = connector.descriptor[direction] === undefined ? 'connector' : 'config';
+    const made = attempt(tree, [...path, field], (config) => connector[direction](config, options));
     if ('problems' in made) problems.push(...made.problems);
     else endpoints.set(pathKey(path), made.result);
   }

@@ -1,4 +1,4 @@
-import { BadInput, type Problem } from '../problem.js';
+import type { Problem } from '../problem.js';
 import { scalarOf } from './scalar.js';
 import { isMap, type Path, pathKey, placeOf, type Tree } from './tree.js';
 
@@ -15,17 +15,21 @@ export interface Variables {
 /**
  * Replaces `${VAR}`, `${VAR:-default}`, `${file:path}` and `$$` in every scalar, after parsing, so a value can never change the
  * structure. A scalar that is nothing but one `${VAR}` gets the type it looks like; where the field takes a string, it is one
- * again. What was put in is not looked at again.
- *
- * @throws {BadInput} with every variable that is not set and has no default, and every reference that cannot be read
+ * again. What was put in is not looked at again. A variable that is not set and has no default, and a reference that cannot be
+ * read, is a problem, and its scalar is left out.
  */
-export function interpolate(tree: Tree, variables: Variables): Tree {
+export function interpolate(
+  tree: Tree,
+  variables: Variables,
+): { readonly tree: Tree; readonly problems: readonly Problem[] } {
   const texts = new Map(tree.texts);
   const problems: Problem[] = [];
 
   const replaceScalar = (text: string, path: Path): unknown => {
     const place = placeOf(tree, path);
+    let failed = false;
     const fail = (message: string): string => {
+      failed = true;
       problems.push({ message, path, ...(place === undefined ? {} : { place }) });
       return '';
     };
@@ -34,6 +38,7 @@ export function interpolate(tree: Tree, variables: Variables): Tree {
       if (end === '') return fail(`"${whole}" has no closing "}"; write $$ for a dollar sign`);
       return lookUp(expression, variables, fail);
     });
+    if (failed) return undefined;
     if (!/^\$\{(?!file:)[^}]*\}$/.test(text)) return replaced;
     texts.set(pathKey(path), replaced);
     return scalarOf(replaced);
@@ -47,8 +52,7 @@ export function interpolate(tree: Tree, variables: Variables): Tree {
   };
 
   const value = walk(tree.value, []);
-  if (problems.length > 0) throw new BadInput(problems);
-  return { value, places: tree.places, texts };
+  return { tree: { value, places: tree.places, texts }, problems };
 }
 
 function lookUp(expression: string, variables: Variables, fail: (message: string) => string): string {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { MapFunction, Transform } from '@sluice/core';
@@ -19,6 +19,10 @@ export async function loadTransform(path: string, folder: string): Promise<reado
   const file = resolve(folder, path);
   if (!existsSync(file))
     throw new TransformNotLoaded(`transform ${path} is not there: no file ${file}; check the path`);
+  if (statSync(file).isDirectory())
+    throw new TransformNotLoaded(
+      `transform ${path} is the folder ${file}; name the file in it that exports "transform"`,
+    );
   const exported = await importTransform(path, file);
   const steps: readonly unknown[] = Array.isArray(exported) ? exported : [exported];
   return steps.map((step) => {

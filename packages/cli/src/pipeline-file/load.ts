@@ -44,30 +44,31 @@ export async function loadPipeline(request: LoadRequest): Promise<LoadedPipeline
   if (first === undefined) throw badInput('no pipeline file was given; name one, as in: sluice run pipeline.yaml');
   if (request.files.some(isModule)) return await loadModule(request);
   const environment = await withEnvFiles(request.environment, request.envFiles);
-  const merged = await readAll(request, environment);
+  const { tree: merged, problems: unset } = await readAll(request, environment);
 
   const own = applyOverrides(merged, request.overrides, overrideNames(merged.value, []));
-  const { connectors, problems } = await findConnectors(own.tree);
+  const { connectors, problems: missing } = await findConnectors(own.tree);
   const names = overrideNames(own.tree.value, usedSchemas(own.tree, connectors));
   const { tree, unknown } = applyOverrides(own.tree, own.unknown, names);
   // While a connector is missing, an option that would be its own cannot be told from a wrong one.
-  if (problems.length === 0 && unknown.length > 0) throw unknownOptions(unknown, [...request.options, ...names.keys()]);
-  return { definition: await buildDefinition(tree, connectors, problems), tree };
+  const strange = missing.length > 0 ? [] : unknownOptions(unknown, [...request.options, ...names.keys()]);
+  return { definition: await buildDefinition(tree, connectors, [...unset, ...missing, ...strange]), tree };
 }
 
-async function readAll(request: LoadRequest, environment: Environment): Promise<Tree> {
+async function readAll(request: LoadRequest, environment: Environment): Promise<ReturnType<typeof interpolate>> {
   const trees: Tree[] = [];
+  const problems: Problem[] = [];
   for (const file of request.files) {
     const tree = await readPipelineFile(file);
-    trees.push(
-      interpolate(tree, {
-        environment,
-        readFile: (path) => readFileSync(resolve(dirname(file), path), 'utf8'),
-        onSecret: request.onSecret,
-      }),
-    );
+    const filled = interpolate(tree, {
+      environment,
+      readFile: (path) => readFileSync(resolve(dirname(file), path), 'utf8'),
+      onSecret: request.onSecret,
+    });
+    trees.push(filled.tree);
+    problems.push(...filled.problems);
   }
-  return trees.reduce(mergeTrees);
+  return { tree: trees.reduce(mergeTrees), problems };
 }
 
 async function findConnectors(tree: Tree): Promise<{

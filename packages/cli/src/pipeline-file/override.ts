@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { BadInput } from '../problem.js';
+import type { Problem } from '../problem.js';
 import { fieldPaths } from './field-path.js';
 import { flowValueOf } from './scalar.js';
 import { PipelineFile } from './schema.js';
@@ -75,13 +75,11 @@ export function applyOverrides(
   return { tree: { value, places, texts }, unknown };
 }
 
-/** The error for options that no field and no option of the command has. */
-export function unknownOptions(unknown: readonly Override[], known: readonly string[]): BadInput {
-  return new BadInput(
-    unknown.map(({ name }) => ({
-      message: `unknown option --${name}; did you mean --${closest(name, [...known])}? Fields are set by their path, as --source-port`,
-    })),
-  );
+/** The problems of options that no field and no option of the command has. */
+export function unknownOptions(unknown: readonly Override[], known: readonly string[]): readonly Problem[] {
+  return unknown.map(({ name }) => ({
+    message: `unknown option --${name}; did you mean --${closest(name, [...known])}? Fields are set by their path, as --source-port`,
+  }));
 }
 
 function kebab(path: Path): string {

@@ -1,13 +1,10 @@
 import { parse, TomlError } from 'smol-toml';
+import { type AST, parseTOML } from 'toml-eslint-parser';
 import { badInput } from '../problem.js';
-import { isMap, type Path, type Place, pathKey, type Tree } from './tree.js';
+import { type Path, type Place, pathKey, type Tree } from './tree.js';
 
 /**
  * Reads TOML.
- *
- * The library tells where a syntax error is, but not where a key stands. So keys are found by reading the lines again, each
- * with the same library: a table header or a `key =` gives the place of that key, and what lies inside an inline table or an
- * array has the place of the key that holds it.
  *
  * @throws {BadInput} with the syntax error
  */
@@ -25,37 +22,33 @@ function parseToml(text: string, file: string): unknown {
   }
 }
 
+/** Where each key and each item of an array begins, which the library that reads the values does not tell. */
 function keyPlaces(text: string, file: string): Map<string, Place> {
   const places = new Map<string, Place>([['[]', { file, line: 1, column: 1 }]]);
-  let table: Path = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    const column = line.search(/\S/) + 1;
-    const header = /^\s*\[([^[\]]+)\]\s*(#.*)?$/.exec(line)?.[1];
-    const key = /^\s*([\w."' -]+?)\s*=/.exec(line)?.[1];
-    const path = header === undefined ? key && [...table, ...(keyPath(key) ?? [])] : keyPath(header);
-    if (path === undefined || path === '') continue;
-    if (header !== undefined) table = path;
-    for (let length = 1; length <= path.length; length++) {
-      const name = pathKey(path.slice(0, length));
-      if (!places.has(name)) places.set(name, { file, line: index + 1, column });
+  const add = (path: Path, { loc: { start } }: AST.TOMLNode): void => {
+    // A table that is continued elsewhere began where it was first named.
+    if (!places.has(pathKey(path))) places.set(pathKey(path), { file, line: start.line, column: start.column + 1 });
+  };
+  const walkKeyValue = ({ key, value }: AST.TOMLKeyValue, table: Path): void => {
+    const steps = key.keys.map((step) => (step.type === 'TOMLBare' ? step.name : step.value));
+    for (const [index, step] of key.keys.entries()) add([...table, ...steps.slice(0, index + 1)], step);
+    walkValue(value, [...table, ...steps]);
+  };
+  const walkValue = (value: AST.TOMLContentNode, path: Path): void => {
+    if (value.type === 'TOMLInlineTable') for (const pair of value.body) walkKeyValue(pair, path);
+    if (value.type !== 'TOMLArray') return;
+    for (const [index, item] of value.elements.entries()) {
+      add([...path, index], item);
+      walkValue(item, [...path, index]);
     }
+  };
+  for (const node of parseTOML(text).body[0].body) {
+    if (node.type === 'TOMLKeyValue') {
+      walkKeyValue(node, []);
+      continue;
+    }
+    for (let length = 1; length <= node.resolvedKey.length; length++) add(node.resolvedKey.slice(0, length), node);
+    for (const pair of node.body) walkKeyValue(pair, node.resolvedKey);
   }
   return places;
-}
-
-/** The steps of a dotted key, undefined when the text is none (a line inside a multi-line string). */
-function keyPath(key: string): Path | undefined {
-  const steps: string[] = [];
-  try {
-    let value: unknown = parse(`${key} = 0`);
-    while (isMap(value)) {
-      const [step] = Object.keys(value);
-      if (step === undefined) return undefined;
-      steps.push(step);
-      value = value[step];
-    }
-  } catch {
-    return undefined;
-  }
-  return steps;
 }

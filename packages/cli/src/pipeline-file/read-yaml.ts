@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import { messageOf } from '../message-of.js';
 import { badInput } from '../problem.js';
 import { type Path, type Place, pathKey, type Tree } from './tree.js';
@@ -39,18 +50,30 @@ export function readYaml(text: string, file: string): Tree {
   };
 
   // Aliases are resolved first, because this also limits how much they may expand to.
-  const value = toPlain(document, file);
+  const value = toPlain(document, (node) => (node === undefined ? { file } : placeAt(startOf(node))));
   walk(document.contents, []);
   return { value, places, texts: new Map() };
 }
 
-function toPlain(document: { toJS(): unknown }, file: string): unknown {
+function toPlain(document: Document.Parsed, placeOfNode: (node: Node | undefined) => Place): unknown {
   try {
     return document.toJS();
   } catch (error) {
     // An alias without anchor, or aliases that expand without end: the library tells no position.
-    throw badInput(messageOf(error), { file }, error);
+    throw badInput(messageOf(error), placeOfNode(wrongAlias(document)), error);
   }
+}
+
+/** The first alias without anchor, else the last one: it is where expanding was given up. */
+function wrongAlias(document: Document.Parsed): Node | undefined {
+  let found: Node | undefined;
+  visit(document, {
+    Alias: (_key, alias) => {
+      found = alias;
+      return alias.resolve(document) === undefined ? visit.BREAK : undefined;
+    },
+  });
+  return found;
 }
 
 /** The braces of a variable mean something else to YAML where a map or list stands in one line. */

@@ -49,7 +49,7 @@ export async function readText(file: string, what: string): Promise<string> {
     const reasons: Record<string, string> = {
       ENOENT: 'there is no such file; check the path',
       EACCES: 'no permission to read it',
-      EISDIR: 'it is a folder',
+      EISDIR: 'it is a folder; name a file in it',
     };
     throw badInput(`the ${what} cannot be read: ${reasons[code ?? ''] ?? message}`, { file }, error);
   }

@@ -42,7 +42,13 @@ const Branch = Endpoint.extend({
 
 /** What a pipeline file holds. Strict: an unknown key is an error. */
 export const PipelineFile = z.strictObject({
-  name: z.string().describe('Names the checkpoint and what is kept outside; letters, digits, `.`, `_`, `-`'),
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,200}$/, {
+      error: ({ input }) =>
+        `must be letters, digits, ".", "_" or "-", 200 at the most, got ${JSON.stringify(input)}; it names files and tables`,
+    })
+    .describe('Names the checkpoint and what is kept outside; letters, digits, `.`, `_`, `-`'),
   source: Endpoint.exactOptional().describe('What is read; its id is `source`'),
   sources: z.record(z.string(), Endpoint).exactOptional().describe('Several sources by id, instead of `source`'),
   transforms: Transforms,

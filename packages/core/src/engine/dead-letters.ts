@@ -1,4 +1,4 @@
-import { ConnectorError } from '../error.js';
+import { ConnectorError, withoutStop } from '../error.js';
 import type { Sink } from '../sink.js';
 import { DeadLetterThreshold, deadLetterOf } from './dead-letter.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
@@ -62,7 +62,7 @@ export class DeadLetters {
     this.#exceeded = true;
     const { maxRatio, window } = writer.plan;
     const share = `more than ${maxRatio * 100} % of the latest ${window} messages are invalid`;
-    const text = `${share}, most often because: ${reason}. Mend the cause, or raise deadLetter.maxRatio.`;
+    const text = `${share}, most often because: ${withoutStop(reason)}. Remove the cause, or raise deadLetter.maxRatio.`;
     this.#hub.fail(new ConnectorError(error.code, text, { cause: error }), 'drop');
   }
 

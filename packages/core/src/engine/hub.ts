@@ -1,4 +1,4 @@
-import { ConnectorError } from '../error.js';
+import { ConnectorError, withoutStop } from '../error.js';
 import type { PipelineEvent } from '../pipeline-definition.js';
 import type { Budget } from './budget.js';
 import type { Segment } from './lease.js';
@@ -27,7 +27,7 @@ export function stoppedBy(error: ConnectorError, segment: Segment, index: number
   const where = `It is ${place} position ${position}${lease.partition === '' ? '' : ` of "${lease.partition}"`}`;
   return new ConnectorError(
     error.code,
-    `${error.message.replace(/\.$/, '')}. ${where}. Mend it, give the pipeline dead letters, or set "onInvalid: drop".`,
+    `${withoutStop(error.message)}. ${where}. Mend it, give the pipeline dead letters, or set "onInvalid: drop".`,
     {
       cause: error,
     },

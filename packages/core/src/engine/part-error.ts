@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { ConnectorError, type ErrorContext, wrapError } from '../error.js';
+import { ConnectorError, type ErrorContext, withoutStop, wrapError } from '../error.js';
 import { redactError, secretsOf } from '../redact.js';
 import type { Sink } from '../sink.js';
 import type { Source } from '../source.js';
@@ -25,7 +25,7 @@ export function errorWrapper(part: Source | Sink): WrapError {
 
 /** The same error as one that cannot be retried any more. */
 export function givenUp(error: ConnectorError, why: string): ConnectorError {
-  return new ConnectorError(error.code, `${error.message} (${why})`, {
+  return new ConnectorError(error.code, `${withoutStop(error.message)} (${why})`, {
     cause: error.cause,
     issues: error.issues,
     ...(error.connector === undefined ? {} : { connector: error.connector }),

@@ -45,6 +45,8 @@ export class Run implements Hub {
   /** What the run asked to end it with: queued messages are still written, or left for the next run. */
   #ending: 'drain' | 'drop' | undefined;
   #closing = false;
+  /** Sources that were not open yet. */
+  #unopened: number;
 
   constructor(plan: Plan) {
     this.plan = plan;
@@ -55,6 +57,7 @@ export class Run implements Hub {
     this.#invalid = new DeadLetters(this, (sink, part) => this.#session(sink, part));
     this.deadLetters = this.#invalid.writers;
     this.restarter = new Restarter(this, this.settler);
+    this.#unopened = plan.sources.length;
     this.#runners = plan.sources.map((source) => new SourceRunner(this, source));
   }
 
@@ -91,7 +94,6 @@ export class Run implements Hub {
     try {
       await this.#open();
       if (!this.stopping) {
-        this.emit({ type: 'started' });
         const reading = Promise.all(this.#runners.map((runner) => runner.run())).then(() => this.#end('drain'));
         await this.changed.until(() => this.stopping);
         await this.#drain(reading);
@@ -122,6 +124,12 @@ export class Run implements Hub {
     } catch (error) {
       if (!this.stopping) throw error;
     }
+  }
+
+  /** A source is open for the first time. With the last one the pipeline has started. */
+  opened(): void {
+    this.#unopened--;
+    if (this.#unopened === 0) this.emit({ type: 'started' });
   }
 
   /** Ends the run; the first call decides how, but a failure can still cut draining short. */

@@ -1,4 +1,4 @@
-import { ConnectorError } from '../error.js';
+import { ConnectorError, withoutStop } from '../error.js';
 import type { StoredPosition } from '../sink-driver.js';
 import type { Position, SourceDriver } from '../source-driver.js';
 import { Backoff } from './backoff.js';
@@ -57,6 +57,7 @@ export class SourceRunner {
       try {
         this.#failure = undefined;
         this.#driver = await openSource(this.#run, this.plan, { wrap: this.wrap, backoff: this.#backoff, limitMs });
+        if (limitMs !== undefined) this.#run.opened();
         limitMs = undefined;
       } catch (thrown) {
         if (!this.#run.stopping) this.#run.fail(this.wrap(thrown, 'open'), 'drain'); // it was tried often enough
@@ -243,7 +244,7 @@ export class SourceRunner {
     } else if (error.code === 'position_lost' && onPositionLost !== undefined) {
       this.#run.notice(
         this.plan.id,
-        `${error.message}; going on at the ${onPositionLost} position, as "onPositionLost" asks`,
+        `${withoutStop(error.message)}; going on at the ${onPositionLost} position, as "onPositionLost" asks`,
       );
       lease.ended = true;
       await this.#readElsewhere(lease, onPositionLost);

@@ -97,7 +97,10 @@ describe('decoding JSON', () => {
 
   it.each([
     ['{"a":1,}', /json codec could not decode the payload: .*position 7.*It begins "\{\\"a\\":1,\}"/],
-    ['temperature: 21', /Unexpected token.*It begins "temperature: 21"; set the codec/],
+    ['temperature: 21', /Unexpected token '.'\. It begins "temperature: 21"; set the codec/],
+    [`{"a":"${'x'.repeat(50)}",b}`, /Expected.*property name.* in JSON at position 58.*\. It begins/],
+    [`${'1'.repeat(50)} and more`, /Unexpected non-whitespace character after JSON at position 51.*\. It begins/],
+    [`[${'1,'.repeat(50)}x, 2]`, /Unexpected token 'x', \.\.\.".*x, 2\]" is not valid JSON\. It begins/],
     ['', /It begins empty/],
     [`[${'1,'.repeat(100)}`, /It begins "\[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"…/],
     ['{"a":\n\n}', /^[^\n]*$/],

@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deadLetterOf } from '../../src/engine/dead-letter.js';
+import type { Segment } from '../../src/engine/lease.js';
+import { ConnectorError } from '../../src/error.js';
 import { crash, memoryConnector } from '../../src/testing/index.js';
+import { placeOf } from '../../src/testing/memory-position.js';
 import { map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
 import { expectNoViolations } from './world.js';
@@ -76,20 +80,49 @@ describe('a dead letter', () => {
     expect(here.system.destination('dead').stored.map(({ message }) => message.key)).toEqual(first);
   });
 
-  it.each([true, false])('has the same id after a crash before its checkpoint (positionAt: %s)', async (positionAt) => {
-    here.produce('p', 'a', 'b', 'c');
-    here.refuse('b');
-    here.system.faults.next('store.save', crash());
-    here.start({ source: { positionAt }, deadLetter: here.deadLetter() });
-    await here.system.clock.run(() => !here.instance.alive);
-    here.system.faults.stop();
-    const second = here.system.instance('b');
-    const sink = memoryConnector(here.system, second).sink({ destination: 'dead', payload: 'value' });
-    await here.system.clock.settle(here.define({ source: { positionAt }, deadLetter: { sink } }, second).run());
-    const ids = here.letters().map(({ id }) => id.replace(/"lease":\d+/, ''));
-    expect(ids).toHaveLength(2);
-    expect(ids[0]).toBe(ids[1]);
+  it('has a short id that is made of pipeline, source, partition, position and index', () => {
+    const idOf = (
+      partition: string,
+      { pipeline = 'copy', source = 'source', position = 7, index = 0, positionAt = true },
+    ) => {
+      const batch = { messages: [], position, ...(positionAt ? { positionAt: () => position } : {}) };
+      const segment = { batch, lease: { source: { id: source }, partition } } as unknown as Segment; // all that is looked at
+      const error = new ConnectorError('message_invalid', 'bad');
+      return deadLetterOf({ segment, index, error, attempts: 0, branch: undefined }, pipeline, 0).id;
+    };
+    const id = idOf('a', {});
+    expect(id).toMatch(/^[0-9a-f]{16}$/);
+    expect(idOf('a', {})).toBe(id);
+    const others = [
+      idOf('b', {}),
+      idOf('a', { pipeline: 'other' }),
+      idOf('a', { source: 'other' }),
+      idOf('a', { position: 8 }),
+      idOf('a', { index: 1, positionAt: false }),
+    ];
+    expect(new Set([id, ...others]).size).toBe(6);
   });
+
+  it.each([true, false])(
+    'comes from the same place after a crash before its checkpoint (positionAt: %s)',
+    async (positionAt) => {
+      here.produce('p', 'a', 'b', 'c');
+      here.refuse('b');
+      here.system.faults.next('store.save', crash());
+      here.start({ source: { positionAt }, deadLetter: here.deadLetter() });
+      await here.system.clock.run(() => !here.instance.alive);
+      here.system.faults.stop();
+      const second = here.system.instance('b');
+      const sink = memoryConnector(here.system, second).sink({ destination: 'dead', payload: 'value' });
+      await here.system.clock.settle(here.define({ source: { positionAt }, deadLetter: { sink } }, second).run());
+      // A position of the memory system tells its lease, too, which is another one after the crash.
+      const places = here
+        .letters()
+        .map(({ partition, position, index }) => [partition, placeOf(position)?.next, index]);
+      expect(places).toHaveLength(2);
+      expect(places[0]).toEqual(places[1]);
+    },
+  );
 
   it('tells the place in its batch where the source has no places for single messages', async () => {
     here.produce('p', 'a', 'b', 'c');

@@ -136,6 +136,18 @@ describe('events', () => {
     ]);
   });
 
+  it('tell of the start when every source is open', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('source.open', fail('not_connected'));
+    await here.run();
+    expect(here.events.map((event) => ('part' in event ? `${event.type} ${event.part}` : event.type))).toEqual([
+      'degraded source',
+      'started',
+      'recovered source',
+      'stopped',
+    ]);
+  });
+
   it('tell a failure with attempt, delay and the part', async () => {
     here.produce('p', 'a');
     here.system.faults.next('sink.write', fail('conflict'), fail('conflict'));
