@@ -9,16 +9,17 @@ const besideSuffix = /^\.[0-9a-f]{16}\.tmp$/;
  * Replaces a file as a whole, or makes it: whatever happens, and whenever, the path holds either the old bytes or the new
  * ones, and when it resolves the new ones survive a crash of the machine.
  *
- * Writes beside, syncs, renames, and syncs the folder. A process that dies meanwhile may leave a file `<path>.<hex>.tmp`
+ * Writes beside, syncs, renames, and syncs the folder. With `ready`, what the new bytes speak of may become durable at the same
+ * time: they are not at the path before it has resolved, and never when it rejects. It has settled whenever this has. A process that dies meanwhile may leave a file `<path>.<hex>.tmp`
  * behind, which {@link removeLeftovers} deletes. Calls for one path may overlap; the last rename wins.
  *
- * @throws the error of the file system. The path then holds the old bytes, or, when only the sync of the folder failed, the
+ * @throws the error of the file system or of `ready`. The path then holds the old bytes, or, when only the sync of the folder failed, the
  *   new ones, which a crash of the machine may still undo.
  */
-export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeDurably(path: string, bytes: Uint8Array, ready?: Promise<unknown>): Promise<void> {
   const beside = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
-    await writeAndSync(beside, bytes);
+    await all([writeAndSync(beside, bytes), ready]);
     await rename(beside, path);
   } catch (error) {
     // The first error says why; that of tidying up would only hide it, and a leftover is harmless.
@@ -67,6 +68,11 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+/** Waits until each has settled, whatever becomes of the others. */
+async function all(promises: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) if (result.status === 'rejected') throw result.reason;
 }
 
 async function writeAndSync(path: string, bytes: Uint8Array): Promise<void> {

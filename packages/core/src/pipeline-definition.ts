@@ -77,7 +77,7 @@ export interface BatchSettings {
 export interface FlushSettings {
   /** Default 1000. */
   readonly intervalMs?: number;
-  /** Messages since the last flush. Default: half of the budget. */
+  /** Messages since the last flush. Default 500,000. Of sources that cannot read them again: no more than half of the budget. */
   readonly maxMessages?: number;
   /** Bytes since the last flush. Default: half of the budget. */
   readonly maxBytes?: number;
@@ -98,9 +98,12 @@ export interface RetrySettings {
 
 /** How much may be held in memory between source and sink. */
 export interface BudgetSettings {
-  /** Bytes of source buffers. Default 64 MiB. */
+  /** Bytes of source buffers, until their messages are durable. Default 64 MiB. */
   readonly maxBytes?: number;
-  /** Default 50,000. */
+  /**
+   * Messages, until every sink has taken them over; where they cannot be read again, until they are durable. Default: twice what
+   * the sinks prefer to have under way, and at least 10,000; 50,000 where they cannot be read again.
+   */
   readonly maxMessages?: number;
 }
 

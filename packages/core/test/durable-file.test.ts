@@ -86,6 +86,40 @@ describe('writing durably', () => {
     expect(await readFile(path, 'utf8')).toBe('newer');
   });
 
+  it('shows the new bytes only when what they speak of is durable, and syncs them meanwhile', async () => {
+    await writeFile(path, 'old');
+    const ready = Promise.withResolvers<void>();
+    const done = writeDurably(path, Buffer.from('new'), ready.promise);
+    await vi.waitFor(() => expect(disk.calls).toEqual(['write state.*.tmp', 'sync state.*.tmp']));
+    expect(await readFile(path, 'utf8')).toBe('old');
+    ready.resolve();
+    await done;
+    expect(disk.calls.slice(2)).toEqual(['rename state.*.tmp state', `sync folder ${basename(folder)}`]);
+    expect(await readFile(path, 'utf8')).toBe('new');
+  });
+
+  it('leaves the old bytes when what the new ones speak of could not be made durable', async () => {
+    await writeFile(path, 'old');
+    const failed = Promise.reject(new Error('not durable'));
+    await expect(writeDurably(path, Buffer.from('new'), failed)).rejects.toThrow('not durable');
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['state']);
+  });
+
+  it('fails only when what the new bytes speak of has settled, too', async () => {
+    disk.failing = { call: 'write', code: 'ENOSPC' };
+    const ready = Promise.withResolvers<void>();
+    let settled = false;
+    const done = writeDurably(path, Buffer.from('new'), ready.promise).finally(() => {
+      settled = true;
+    });
+    await vi.waitFor(() => expect(disk.calls).toEqual(['write state.*.tmp']));
+    await readdir(folder);
+    expect(settled).toBe(false);
+    ready.reject(new Error('not durable'));
+    await expect(done).rejects.toMatchObject({ code: 'ENOSPC' });
+  });
+
   it('leaves one whole file when calls overlap', async () => {
     const contents = Array.from({ length: 10 }, (_, index) => String(index).repeat(10_000));
     await Promise.all(contents.map((content) => writeDurably(path, Buffer.from(content))));

@@ -1,6 +1,7 @@
-// The loop that one would write by hand, over the same calls of Node: reads lines and, given an output, appends them to it.
-import { open } from 'node:fs/promises';
-import { noHeaders } from '@sluice/core/driver';
+// The loop that one would write by hand, over the same calls of Node: reads lines and, given an output, appends them to it. It
+// makes them durable as often as a pipeline does, and stores beside the output how far it came.
+import { type FileHandle, open } from 'node:fs/promises';
+import { noHeaders, writeDurably } from '@sluice/core/driver';
 
 /** What the loop hands to user code for each line: as much as a pipeline does. */
 interface Line {
@@ -11,13 +12,16 @@ interface Line {
 }
 
 const chunkBytes = 256 * 1024;
+/** The defaults of a pipeline; whichever comes first. */
 const flushIntervalMs = 1000;
+const flushBytes = 32 * 1024 * 1024;
 const newline = 0x0a;
 
 async function rawLoop(input: string, output?: string): Promise<number> {
   const source = await open(input);
   const sink = output === undefined ? undefined : await open(output, 'w');
   let flushedAt = performance.now();
+  let flushedTo = 0;
   let position = 0;
   let messages = 0;
   let rest = Buffer.alloc(0);
@@ -33,14 +37,20 @@ async function rawLoop(input: string, output?: string): Promise<number> {
     messages += lines.length;
     if (sink === undefined) continue;
     await sink.write(joined(lines));
-    if (performance.now() - flushedAt < flushIntervalMs) continue;
-    await sink.datasync();
+    if (performance.now() - flushedAt < flushIntervalMs && position - flushedTo < flushBytes) continue;
+    await flush(sink, `${output}.checkpoint`, position - rest.length);
     flushedAt = performance.now();
+    flushedTo = position;
   }
-  await sink?.datasync();
+  if (sink !== undefined) await flush(sink, `${output}.checkpoint`, position);
   await sink?.close();
   await source.close();
   return messages;
+}
+
+async function flush(sink: FileHandle, checkpoint: string, position: number): Promise<void> {
+  await sink.datasync();
+  await writeDurably(checkpoint, Buffer.from(JSON.stringify({ position })));
 }
 
 function linesOf(chunk: Buffer): { readonly lines: readonly Line[]; readonly end: number } {

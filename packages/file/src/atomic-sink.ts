@@ -29,9 +29,8 @@ import { isRotationDue, nextRotatedName } from './rotation.js';
  * | the last step that was done | what a claim finds | what it does |
  * | --- | --- | --- |
  * | write: append to the output | more than the recorded length | cuts it off |
- * | flush: sync the output | the same | cuts it off |
- * | flush: write and sync a new checkpoint beside the old one | the same, and a leftover | cuts it off, deletes the leftover |
- * | flush: rename it over the old one | exactly the recorded length | nothing |
+ * | flush: sync the output and, at the same time, write and sync a new checkpoint beside the old one | the same, perhaps a leftover | cuts it off, deletes the leftover |
+ * | flush: when both are done, rename it over the old one | exactly the recorded length | nothing |
  * | flush with rotation: the same, the checkpoint naming the rotated file | the inode of the rotated file at the path | renames it |
  * | flush with rotation: rename the output | no output, recorded length 0 | makes an empty one |
  * | flush with rotation: make a new output | an empty output | nothing |
@@ -83,9 +82,10 @@ export class AtomicSink implements SinkDriver {
       signal.throwIfAborted();
       const { output, checkpoint } = await this.#claimed();
       this.#checkpoint = undefined;
-      await output.flush();
+      await output.complete();
       const isRotated = isRotationDue(this.#config.rotate, output.length, this.#begunAt);
       if (output.length === checkpoint.length && Object.keys(moved).length === 0 && !isRotated) {
+        await output.flush();
         this.#checkpoint = checkpoint;
         return;
       }
@@ -94,7 +94,10 @@ export class AtomicSink implements SinkDriver {
       const positions = { ...checkpoint.positions, ...moved };
       this.#checkpoint = isRotated
         ? await this.#rotate(output, { fence, pipeline, positions })
-        : await this.#record({ fence, pipeline, length: output.length, begunAt: this.#begunAt, positions });
+        : await this.#record(
+            { fence, pipeline, length: output.length, begunAt: this.#begunAt, positions },
+            output.flush(),
+          );
     });
   }
 
@@ -165,7 +168,7 @@ export class AtomicSink implements SinkDriver {
     rest: Pick<OutputCheckpoint, 'fence' | 'pipeline' | 'positions'>,
   ): Promise<OutputCheckpoint> {
     const rotated = { name: await nextRotatedName(this.#path), length: output.length, inode: output.inode };
-    const checkpoint = await this.#record({ ...rest, length: 0, begunAt: 0, rotated });
+    const checkpoint = await this.#record({ ...rest, length: 0, begunAt: 0, rotated }, output.flush());
     await output.moveTo(join(dirname(this.#path), rotated.name));
     this.#output = await this.#open();
     return checkpoint;
@@ -218,8 +221,8 @@ export class AtomicSink implements SinkDriver {
     );
   }
 
-  async #record(checkpoint: OutputCheckpoint): Promise<OutputCheckpoint> {
-    await writeCheckpoint(this.#checkpointPath, checkpoint);
+  async #record(checkpoint: OutputCheckpoint, outputDurable?: Promise<void>): Promise<OutputCheckpoint> {
+    await writeCheckpoint(this.#checkpointPath, checkpoint, outputDurable);
     return checkpoint;
   }
 

@@ -28,11 +28,15 @@ export interface RotatedOutput {
   readonly inode: string;
 }
 
-/** Replaces the checkpoint; durable when it resolves. */
-export function writeCheckpoint(path: string, checkpoint: OutputCheckpoint): Promise<void> {
+/** Replaces the checkpoint; durable when it resolves. Nobody sees it before the output is durable. */
+export function writeCheckpoint(
+  path: string,
+  checkpoint: OutputCheckpoint,
+  outputDurable?: Promise<void>,
+): Promise<void> {
   const text = JSON.stringify(checkpoint);
   const file = { version: formatVersion, checksum: checksumOf(text), checkpoint };
-  return writeDurably(path, Buffer.from(`${JSON.stringify(file)}\n`));
+  return writeDurably(path, Buffer.from(`${JSON.stringify(file)}\n`), outputDurable);
 }
 
 /**

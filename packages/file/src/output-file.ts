@@ -83,7 +83,7 @@ export class OutputFile {
     this.#pendingBytes += bytes.length;
     if (this.#pendingBytes < pieceBytes) return;
     try {
-      await this.#compressPending();
+      await this.complete();
     } catch (error) {
       this.#pending.pop();
       this.#pendingBytes -= bytes.length;
@@ -91,9 +91,17 @@ export class OutputFile {
     }
   }
 
+  /** Ends what is compressed together, so that {@link length} covers everything that was taken over. */
+  async complete(): Promise<void> {
+    if (this.#compression === undefined || this.#pendingBytes === 0) return;
+    await this.#append(await compress(Buffer.concat(this.#pending), this.#compression));
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
   /** Makes everything that was taken over durable. */
   async flush(): Promise<void> {
-    await this.#compressPending();
+    await this.complete();
     if (!this.#isDirty || !this.isRegular) return;
     await this.#run(() => this.#handle.datasync());
     this.#isDirty = false;
@@ -137,13 +145,6 @@ export class OutputFile {
 
   async close(): Promise<void> {
     await this.#handle.close();
-  }
-
-  async #compressPending(): Promise<void> {
-    if (this.#compression === undefined || this.#pendingBytes === 0) return;
-    await this.#append(await compress(Buffer.concat(this.#pending), this.#compression));
-    this.#pending = [];
-    this.#pendingBytes = 0;
   }
 
   async #append(bytes: Uint8Array): Promise<void> {

@@ -1,9 +1,21 @@
 import { once } from 'node:events';
-import { appendFile, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  type FileHandle,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { SinkDriver } from '@sluice/core/driver';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, type Mock, onTestFinished, test, vi } from 'vitest';
+import { checkpointPath } from '../src/atomic-sink.js';
 import { fillDisk } from './fill-disk.js';
 import {
   batchOf,
@@ -19,6 +31,16 @@ import {
 } from './harness.js';
 
 const partitions = ['source:'];
+
+/** Does something else instead of every sync of data, until the test ends. */
+async function spyOnDatasync(instead: () => Promise<void>): Promise<Mock> {
+  const handle = await open(process.execPath);
+  const prototype = Object.getPrototypeOf(handle) as FileHandle; // the methods of every handle are there
+  await handle.close();
+  const datasync = vi.spyOn(prototype, 'datasync').mockImplementation(instead);
+  onTestFinished(() => datasync.mockRestore());
+  return datasync;
+}
 
 describe('an atomic sink', () => {
   const start = async (content = ['one', 'two']): Promise<{ path: string; sink: SinkDriver }> => {
@@ -48,6 +70,33 @@ describe('an atomic sink', () => {
     await next.flush?.(checkpointAt(3), never);
     expect(await next.claim?.(partitions)).toEqual(checkpointAt(3));
     expect(await textOf(path)).toBe('one\ntwo\nthree\n');
+  });
+
+  test('records nothing before the output is durable, and prepares the record meanwhile', async () => {
+    const { path, sink } = await start();
+    await sink.write(batchOf('three'), never);
+    const before = await textOf(checkpointPath(path));
+    const synced = Promise.withResolvers<void>();
+    const datasync = await spyOnDatasync(() => synced.promise);
+    const flushed = sink.flush?.(checkpointAt(3), never);
+    await vi.waitFor(async () => expect(await readdir(dirname(path))).toContainEqual(expect.stringMatching(/\.tmp$/)));
+    expect(datasync).toHaveBeenCalledTimes(1);
+    expect(await textOf(checkpointPath(path))).toBe(before);
+    synced.resolve();
+    await flushed;
+    expect(await sink.claim?.(partitions)).toEqual(checkpointAt(3));
+  });
+
+  test('records nothing when the output cannot be made durable', async () => {
+    const { path, sink } = await start();
+    await sink.write(batchOf('three'), never);
+    const before = await textOf(checkpointPath(path));
+    const datasync = await spyOnDatasync(() => Promise.reject(Object.assign(new Error('no'), { code: 'EIO' })));
+    await expect(sink.flush?.(checkpointAt(3), never)).rejects.toMatchObject({ code: 'EIO' });
+    datasync.mockRestore();
+    expect(await textOf(checkpointPath(path))).toBe(before);
+    expect(await sink.claim?.(partitions)).toEqual(checkpointAt(2));
+    expect(await textOf(path)).toBe('one\ntwo\n');
   });
 
   test('keeps the positions of partitions that a flush does not name', async () => {

@@ -87,7 +87,7 @@ export const PipelineFile = z.strictObject({
   flush: z
     .strictObject({
       intervalMs: positive('Milliseconds between flushes; 1000'),
-      maxMessages: positive('Messages since the last flush; half of the budget'),
+      maxMessages: positive('Messages since the last flush; 500000'),
       maxBytes: positive('Bytes since the last flush; half of the budget'),
     })
     .exactOptional()
@@ -103,7 +103,7 @@ export const PipelineFile = z.strictObject({
   budget: z
     .strictObject({
       maxBytes: positive('Bytes held between source and sink; 67108864'),
-      maxMessages: positive('Messages held between source and sink; 50000'),
+      maxMessages: positive('Messages held between source and sink; twice what the sinks prefer, at least 10000'),
     })
     .exactOptional()
     .describe('How much may be held in memory'),

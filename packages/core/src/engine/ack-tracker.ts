@@ -10,7 +10,7 @@ export interface Tracked {
   readonly position: Position;
 }
 
-/** What {@link AckTracker.take} took. */
+/** A finished prefix: how far it reaches, and how much it is. */
 export interface Finished {
   readonly position: Position;
   readonly count: number;
@@ -25,13 +25,15 @@ export class AckTracker<T extends Tracked> {
   /** Entries before {@link #head} are taken and let go, so that their messages need no memory. */
   #entries: (T | undefined)[] = [];
   #head = 0;
+  /** The finished prefix that is not taken yet. */
+  #prefix: Finished | undefined;
 
   add(entry: T): void {
     this.#entries.push(entry);
   }
 
-  /** Removes the finished prefix and says how far it reaches; undefined when the first entry is unfinished. */
-  take(): Finished | undefined {
+  /** Lets the entries of the finished prefix go: only its sums are kept. Says how many messages joined it. */
+  advance(): number {
     let count = 0;
     let bytes = 0;
     let last: T | undefined;
@@ -42,12 +44,25 @@ export class AckTracker<T extends Tracked> {
       this.#entries[this.#head++] = undefined;
       entry = this.#entries[this.#head];
     }
-    if (last === undefined) return undefined;
+    if (last === undefined) return 0;
     if (this.#head === this.#entries.length || this.#head > 1024) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
-    return { position: last.position, count, bytes };
+    const before = this.#prefix;
+    this.#prefix = {
+      position: last.position,
+      count: count + (before?.count ?? 0),
+      bytes: bytes + (before?.bytes ?? 0),
+    };
+    return count;
+  }
+
+  /** Takes the prefix that {@link advance} has found; undefined when there is none. */
+  take(): Finished | undefined {
+    const prefix = this.#prefix;
+    this.#prefix = undefined;
+    return prefix;
   }
 
   /** Puts the finished beginning of an entry before it. */
@@ -66,6 +81,6 @@ export class AckTracker<T extends Tracked> {
 
   /** Whether everything that was added is taken. */
   get empty(): boolean {
-    return this.#head === this.#entries.length;
+    return this.#head === this.#entries.length && this.#prefix === undefined;
   }
 }

@@ -2,8 +2,9 @@ import type { BudgetSettings } from '../pipeline-definition.js';
 import { Condition } from './condition.js';
 
 /**
- * What is held between source and sink. A batch is charged when it arrives and released when its last message is durable;
- * readers wait while it is used up, so the overshoot is at most one batch for each partition.
+ * What is held between source and sink. A batch is charged when it arrives. Its messages are released when nobody needs them in
+ * memory any more, its bytes when its last message is durable: until then a sink may hold them. Readers wait while either is used
+ * up, so the overshoot is at most one batch for each partition.
  */
 export class Budget {
   messages = 0;

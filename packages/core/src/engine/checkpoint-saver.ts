@@ -23,8 +23,8 @@ export class CheckpointSaver {
     this.#backoff = new Backoff(run.plan.retry);
   }
 
-  /** Resolves to false when the positions are not stored: at shutdown it tries again by itself, else at the next interval. */
-  async add(positions: Checkpoint): Promise<boolean> {
+  /** Resolves to false when the positions are not stored. At shutdown it tries again by itself, unless asked to do it `once`. */
+  async add(positions: Checkpoint, { once }: { readonly once: boolean }): Promise<boolean> {
     const checkpoint = { ...this.stored, ...positions };
     for (;;) {
       try {
@@ -36,7 +36,7 @@ export class CheckpointSaver {
         return true;
       } catch (thrown) {
         if (!this.#mayPass(saveError(thrown))) return false;
-        if (!this.#run.stopping) return false;
+        if (once || !this.#run.stopping) return false;
         await pause(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs);
       }
     }

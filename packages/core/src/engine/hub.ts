@@ -60,10 +60,7 @@ export interface Hub {
 /** One part of these messages is finished: a write, a dead letter. */
 export function finishPart(hub: Hub, segment: Segment): void {
   segment.pending--;
-  if (segment.pending > 0 || segment.lease.discarded) return;
-  // What is finished waits for a flush at most: its messages are needed no more, unless only memory still has them.
-  if (!segment.lease.retained) segment.batch = { ...segment.batch, messages: [] };
-  hub.finished(segment);
+  if (segment.pending === 0 && !segment.lease.discarded) hub.finished(segment);
 }
 
 /** An event without what the run adds to every one. */

@@ -5,7 +5,7 @@ import type { SourcePlan } from './plan.js';
 /** The messages of one source batch, or of its beginning, on their way to the sinks. */
 export interface Segment extends Tracked {
   readonly lease: Lease;
-  batch: SourceBatch;
+  readonly batch: SourceBatch;
   /** Index in the batch of the first message. */
   from: number;
   /** How many messages the run had received before its batch. */
@@ -33,7 +33,9 @@ export class Lease {
    */
   readonly retained: boolean;
   /** What was received of it and is not settled. */
-  readonly charged: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
+  readonly unsettled: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
+  /** Messages of it that are in memory. */
+  held = 0;
   /** The position up to which everything is durable, until the checkpoint has it. */
   durable: Position | undefined;
   iterator: AsyncIterator<SourceBatch> | undefined;

@@ -76,8 +76,15 @@ export interface Plan {
   readonly emit: (event: PipelineEvent) => void;
 }
 
-/** Half of the 64 MiB that a container of 128 MiB can spare; ten times what any sink prefers in one write. */
-const defaultBudget = { maxBytes: 64 * 1024 * 1024, maxMessages: 50_000 };
+/** Half of what a container of 128 MiB has. */
+const defaultBudgetBytes = 64 * 1024 * 1024;
+/** What waits outlives the young generation of the heap, which makes it grow: no more than a sink can use, but one full read. */
+const leastBudgetMessages = 10_000;
+/** They are kept until the flush, and who sends them does not wait. */
+const unrepeatableBudgetMessages = 50_000;
+
+/** How much is read again after a crash at the most. Time and bytes usually come first; this is for a flood of tiny messages. */
+const defaultFlushMessages = 500_000;
 
 /** A minute and a half of attempts for what is not known to pass. */
 export const retryDefaults: Required<RetrySettings> = { initialDelayMs: 100, maxDelayMs: 30_000, maxAttempts: 10 };
@@ -108,7 +115,11 @@ export function planOf(definition: PipelineDefinition): Plan {
     sources,
     sinks.map(([, sink]) => ('sink' in sink ? sink.sink : sink)),
   );
-  const budget = { ...defaultBudget, ...definition.budget };
+  const budget = {
+    maxBytes: defaultBudgetBytes,
+    maxMessages: budgetMessages(Object.values(guarantee.owners), branches),
+    ...definition.budget,
+  };
   return {
     name,
     sources: sources.map(([id, source]) => ({ id, source, owner: guarantee.owners[id] ?? 'none' })),
@@ -125,7 +136,7 @@ export function planOf(definition: PipelineDefinition): Plan {
     batch: definition.batch ?? {},
     flush: {
       intervalMs: definition.flush?.intervalMs ?? 1000,
-      maxMessages: definition.flush?.maxMessages ?? budget.maxMessages / 2,
+      maxMessages: definition.flush?.maxMessages ?? defaultFlushMessages,
       maxBytes: definition.flush?.maxBytes ?? budget.maxBytes / 2,
     },
     retry: { ...retryDefaults, ...definition.retry },
@@ -139,6 +150,16 @@ export function planOf(definition: PipelineDefinition): Plan {
     clock: definition.clock ?? systemClock,
     emit: definition.onEvent ?? (() => undefined),
   };
+}
+
+/** Twice what the sinks want under way: so much is written while as much is gathered. */
+function budgetMessages(owners: readonly Owner[], branches: readonly BranchPlan[]): number {
+  if (owners.includes('none')) return unrepeatableBudgetMessages;
+  const wanted = branches.map(({ sink: { capabilities } }) => {
+    const { preferred, overlap } = capabilities;
+    return 2 * preferred.maxMessages * (overlap === 'none' ? 1 : preferred.maxInFlight);
+  });
+  return Math.max(leastBudgetMessages, ...wanted);
 }
 
 function oneOrSeveral<T extends object>(

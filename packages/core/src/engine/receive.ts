@@ -19,8 +19,9 @@ export function receive(
   const count = batch.messages.length;
   const { bytes } = batch;
   hub.budget.charge(count, bytes);
-  lease.charged.messages += count;
-  lease.charged.bytes += bytes;
+  lease.held += count;
+  lease.unsettled.messages += count;
+  lease.unsettled.bytes += bytes;
   hub.stats.received(lease.source.id, lease.key, { count, bytes, lag: batch.lag });
   const segment: Segment = {
     lease,

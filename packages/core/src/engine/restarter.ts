@@ -130,7 +130,7 @@ export class Restarter {
       if (lease.retained) continue;
       lease.discarded = true;
       lease.stopReading.abort();
-      this.unread += lease.charged.messages;
+      this.unread += lease.unsettled.messages;
       this.#run.discharge(lease);
       for (const each of this.#run.writers) each.drop(lease);
     }

@@ -28,6 +28,7 @@ export class RunStats {
   deadLettered = 0;
   dropped = 0;
   unsettled = 0;
+  inFlight = 0;
   readonly lag: Map<string, number> = new Map();
   readonly connectors: Map<string, number> = new Map();
   readonly positions: Map<string, unknown> = new Map();
@@ -49,6 +50,7 @@ export class RunStats {
   ): void {
     this.receivedMessages += batch.count;
     this.receivedBytes += batch.bytes;
+    this.inFlight += batch.count;
     const attributes = this.#attributesOf(part);
     this.#instruments.consumed.add(batch.count, attributes);
     this.#instruments.receivedBytes.add(batch.bytes, attributes);
@@ -60,6 +62,7 @@ export class RunStats {
   }
 
   settled(part: string, count: number): void {
+    this.inFlight -= count;
     this.#instruments.inFlight.add(-count, this.#attributesOf(part));
   }
 
@@ -121,7 +124,7 @@ export class RunStats {
       retried: this.retried,
       deadLettered: this.deadLettered,
       dropped: this.dropped,
-      inFlight: this.#budget.messages,
+      inFlight: this.inFlight,
       inFlightBytes: this.#budget.bytes,
       lag: Object.fromEntries(this.lag),
       connectors: Object.fromEntries(this.connectors),

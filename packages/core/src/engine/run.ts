@@ -174,7 +174,7 @@ export class Run implements Hub {
     for (const lease of this.leases) lease.lost = true;
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
-    this.stats.unsettled = this.budget.messages + this.restarter.unread;
+    this.stats.unsettled = this.stats.inFlight + this.restarter.unread;
     const { saver } = this.settler;
     if (saver !== undefined) await settles(this.plan.clock, this.plan.openTimeoutMs, saver.release());
     this.#failure ??= saver?.failure;
@@ -246,7 +246,7 @@ export class Run implements Hub {
 
   removeLease(lease: Lease): void {
     for (const writer of this.writers) writer.drop(lease);
-    if (this.stopping) this.restarter.unread += lease.charged.messages;
+    if (this.stopping) this.restarter.unread += lease.unsettled.messages;
     this.discharge(lease);
     this.leases.delete(lease);
     this.changed.notify();
@@ -254,10 +254,12 @@ export class Run implements Hub {
 
   /** What was received of a lease is held no more. */
   discharge(lease: Lease): void {
-    this.budget.release(lease.charged.messages, lease.charged.bytes);
-    this.stats.settled(lease.source.id, lease.charged.messages);
-    lease.charged.messages = 0;
-    lease.charged.bytes = 0;
+    const { unsettled } = lease;
+    this.budget.release(lease.held, unsettled.bytes);
+    this.stats.settled(lease.source.id, unsettled.messages);
+    lease.held = 0;
+    unsettled.messages = 0;
+    unsettled.bytes = 0;
   }
 
   /** Tells the sources what is settled and ends the reading of discarded leases. */

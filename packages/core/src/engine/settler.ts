@@ -39,13 +39,18 @@ export class Settler {
     });
   }
 
-  /** Settles all that is finished when it begins. Calls while one waits to begin share it. Never rejects. */
+  /** Settles all that is finished now. Calls share a cycle that has not yet taken what is finished. Never rejects. */
   settle(): Promise<void> {
-    this.#next ??= this.#mutex.run(() => {
-      this.#next = undefined;
-      return this.cycle();
-    });
+    this.#next ??= this.#begin();
     return this.#next;
+  }
+
+  #begin(): Promise<void> {
+    const onTake = (): void => {
+      if (this.#next === begun) this.#next = undefined;
+    };
+    const begun = this.#mutex.run(() => this.cycle(onTake).finally(onTake));
+    return begun;
   }
 
   /** Whether something durable is not in the checkpoint yet. */
@@ -57,14 +62,20 @@ export class Settler {
     this.#cancelTimer?.();
   }
 
-  /** One flush and one checkpoint. Called alone or inside {@link exclusively}. Never rejects. */
-  async cycle(): Promise<void> {
+  /**
+   * One flush and one checkpoint. Called alone or inside {@link exclusively}. Never rejects. Calls `onTake` when what finishes
+   * from then on is left to the next one.
+   */
+  async cycle(onTake: () => void = () => undefined): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#run.restarter.active) return;
+    // First what a store refused earlier: a sink may hang for long.
+    const saved = await this.save({ once: true });
     const flushing = this.#run.writers.filter((writer) => writer.session.flushes);
-    if (flushing.length > 0 && !(await this.#flush(flushing))) return;
-    await this.save();
+    if (flushing.length > 0 && !(await this.#flush(flushing, onTake))) return;
+    onTake();
+    if (saved || this.#run.stopping) await this.save();
   }
 
   /** Whether a sink needs flushes, so that what is written is not durable yet. */
@@ -75,6 +86,8 @@ export class Settler {
   /** All parts of some messages of the lease are finished. */
   finished(lease: Lease): void {
     if (this.flushes) {
+      // They wait for a flush at most and are needed no more, unless only memory still has them.
+      if (!lease.retained) this.#letGo(lease);
       this.written(lease);
       return;
     }
@@ -89,7 +102,10 @@ export class Settler {
     this.soon();
     const { maxMessages, maxBytes } = this.#run.plan.flush;
     const { writers, budget } = this.#run;
-    const due = writers.some((writer) => writer.unflushedMessages >= maxMessages || writer.unflushedBytes >= maxBytes);
+    const due = writers.some(
+      ({ unflushedMessages, unflushedBytes, retainedMessages }) =>
+        unflushedMessages >= maxMessages || unflushedBytes >= maxBytes || retainedMessages >= budget.maxMessages / 2,
+    );
     const stuck = budget.full || lease.source.source.capabilities.window;
     if (due || (stuck && writers.every((writer) => writer.idle()))) void this.settle();
   }
@@ -101,25 +117,34 @@ export class Settler {
 
   /** Takes the finished prefix of a lease as durable: at once where no sink needs a flush. */
   #take(lease: Lease): void {
+    this.#letGo(lease);
     const finished = lease.tracker.take();
     if (finished !== undefined) this.#apply(lease, finished);
   }
 
+  /** The messages of the finished prefix are needed in memory no more. */
+  #letGo(lease: Lease): void {
+    const messages = lease.tracker.advance();
+    lease.held -= messages;
+    this.#run.budget.release(messages, 0);
+  }
+
   #apply(lease: Lease, finished: Finished): void {
-    lease.charged.messages -= finished.count;
-    lease.charged.bytes -= finished.bytes;
-    this.#run.budget.release(finished.count, finished.bytes);
+    lease.unsettled.messages -= finished.count;
+    lease.unsettled.bytes -= finished.bytes;
+    this.#run.budget.release(0, finished.bytes);
     this.#run.stats.settled(lease.source.id, finished.count);
     lease.durable = finished.position;
     this.#moved.add(lease);
     if (lease.source.owner !== 'none') this.#run.stats.positions.set(lease.key, finished.position);
   }
 
-  async #flush(writers: readonly SinkWriter[]): Promise<boolean> {
+  async #flush(writers: readonly SinkWriter[], onTake: () => void): Promise<boolean> {
     for (const writer of writers) writer.pause();
     try {
       await this.#quiet(writers);
       if (this.#run.restarter.active || !this.#flushable(writers)) return false;
+      onTake();
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
       for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
@@ -186,6 +211,7 @@ export class Settler {
     const taken = new Map<Lease, Finished>();
     for (const lease of this.#run.leases) {
       if (lease.retained || lease.discarded) continue;
+      this.#letGo(lease);
       const finished = lease.tracker.take();
       if (finished !== undefined) taken.set(lease, finished);
     }
@@ -202,9 +228,12 @@ export class Settler {
     };
   }
 
-  /** The checkpoint, then the commits. */
-  async save(): Promise<void> {
-    if (this.#moved.size === 0) return;
+  /**
+   * The checkpoint, then the commits. Resolves to false when the store refused it; it is tried again at the interval. At shutdown
+   * there is none, so it is tried until it succeeds, unless asked to be `once`.
+   */
+  async save({ once = false }: { readonly once?: boolean } = {}): Promise<boolean> {
+    if (this.#moved.size === 0) return true;
     const moved = [...this.#moved].flatMap((lease) =>
       lease.durable === undefined ? [] : [{ lease, position: lease.durable }],
     );
@@ -213,13 +242,14 @@ export class Settler {
     if (stored.length > 0) {
       const positions: Record<string, StoredPosition> = {};
       for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
-      if ((await this.saver?.add(positions)) !== true) {
+      if ((await this.saver?.add(positions, { once })) !== true) {
         for (const { lease } of moved) this.#moved.add(lease);
         if (!this.#run.stopping) this.soon();
-        return;
+        return false;
       }
     }
     for (const { lease, position } of moved) this.#run.commit(lease, position);
+    return true;
   }
 
   /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */

@@ -28,6 +28,8 @@ export class SinkWriter {
   /** Taken over by the sink since the last flush. */
   unflushedMessages = 0;
   unflushedBytes = 0;
+  /** Those among them that are kept in memory until then. */
+  retainedMessages = 0;
   inFlight = 0;
   /** Nothing is started: the sink is being opened again, or the run has failed. */
   halted = false;
@@ -165,6 +167,7 @@ export class SinkWriter {
   flushed(): void {
     this.unflushedMessages = 0;
     this.unflushedBytes = 0;
+    this.retainedMessages = 0;
     this.#queues.torn = false;
     this.#retained = [];
   }
@@ -249,7 +252,10 @@ export class SinkWriter {
     if (this.session.flushes) {
       this.unflushedMessages += piece.messages.length;
       this.unflushedBytes += piece.bytes;
-      if (lease.retained) this.#retained.push(piece);
+      if (lease.retained) {
+        this.#retained.push(piece);
+        this.retainedMessages += piece.messages.length;
+      }
     }
     finishPart(this.#hub, piece.segment);
     this.#hub.settler.written(lease);

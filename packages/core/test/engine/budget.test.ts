@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Budget } from '../../src/engine/budget.js';
-import { hang } from '../../src/testing/index.js';
+import { delay, hang } from '../../src/testing/index.js';
+import { map } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 describe('a budget', () => {
@@ -120,9 +121,62 @@ describe('back-pressure', () => {
   it('flushes when what fills the budget is written and waits for nothing else', async () => {
     here.produce('p', ...keys('p', 50));
     const started = here.system.clock.now();
-    const run = here.start({ source: unbounded, sink: { flush: true }, budget: { maxMessages: 10 } });
+    const run = here.start({ source: unbounded, sink: { flush: true }, budget: { maxBytes: 40 } });
     await here.system.clock.run(() => here.stored().length === 50);
     expect(here.system.clock.now()).toBe(started);
+    await run.stop();
+  });
+
+  it.each([{ flush: true }, { atomic: true }])(
+    'charges messages until the sink has taken them over, and their bytes until they are durable, with %o',
+    async (sink) => {
+      here.produce('p', ...keys('p', 50));
+      const flush = { intervalMs: 60_000 };
+      const run = here.start({ source: unbounded, sink, flush, budget: { maxMessages: 5, maxBytes: 10_000 } });
+      await here.system.clock.advance(10);
+      const { receivedBytes } = run.pipeline.stats();
+      expect(run.pipeline.stats()).toMatchObject({ written: 50, inFlight: 50, inFlightBytes: receivedBytes });
+      expect(here.stored()).toEqual([]);
+      await here.system.clock.advance(60_000);
+      expect(here.stored()).toHaveLength(50);
+      expect(await run.stop()).toMatchObject({ inFlight: 0, inFlightBytes: 0, unsettled: 0 });
+    },
+  );
+
+  it('charges messages that cannot be read again until they are durable', async () => {
+    here.produce('p', ...keys('p', 50));
+    here.system.faults.next('sink.flush', delay(5000));
+    const run = here.start({
+      source: { ...unbounded, position: 'none' },
+      sink: { flush: true },
+      budget: { maxMessages: 10 },
+    });
+    await here.system.clock.advance(3000);
+    expect(run.pipeline.stats().received).toBeLessThan(10 + 5);
+    await here.system.clock.run(() => here.stored().length === 50);
+    expect(await run.stop()).toMatchObject({ inFlight: 0, inFlightBytes: 0, unsettled: 0 });
+  });
+
+  it('charges messages behind one that is not finished', async () => {
+    here.produce('p', ...keys('p', 50));
+    here.system.faults.decideBy(({ name, target }) =>
+      name === 'sink.write' && target === 'dead' ? delay(5000) : undefined,
+    );
+    const run = here.start({
+      source: unbounded,
+      sink: { flush: true },
+      budget: { maxMessages: 10 },
+      deadLetter: { sink: here.memory.sink({ destination: 'dead', payload: 'value' }), maxRatio: 1 },
+      transforms: [
+        map((message) => {
+          if (message.key === 'p1') throw new Error('bad');
+          return message;
+        }),
+      ],
+    });
+    await here.system.clock.advance(3000);
+    expect(run.pipeline.stats().received).toBeLessThan(10 + 5);
+    await here.system.clock.run(() => here.stored().length === 49);
     await run.stop();
   });
 

@@ -76,9 +76,25 @@ describe.each([
     await run.stop();
   });
 
-  it('when half of the budget was written', async () => {
+  it('when half of the bytes of the budget were written', async () => {
     const run = here.start({
       source: { bounded: false, batchMessages: 1 },
+      sink: { ...sink, preferred: { maxMessages: 1 } },
+      flush: { intervalMs: 60_000 },
+      budget: { maxBytes: 40 },
+    });
+    here.produce('p', ...keys('p', 4)); // 4 bytes each
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual([]);
+    here.produce('p', 'p5');
+    await here.system.clock.advance(10);
+    expect(here.stored()).toEqual(keys('p', 5));
+    await run.stop();
+  });
+
+  it('when half of the messages of the budget were written and cannot be read again', async () => {
+    const run = here.start({
+      source: { bounded: false, batchMessages: 1, position: 'none' },
       sink: { ...sink, preferred: { maxMessages: 1 } },
       flush: { intervalMs: 60_000 },
       budget: { maxMessages: 10 },
@@ -96,13 +112,32 @@ describe.each([
     const run = here.start({
       source: { bounded: false, batchMessages: 1 },
       sink,
-      flush: { intervalMs: 60_000, maxMessages: 1000 },
-      budget: { maxMessages: 4 },
+      flush: { intervalMs: 60_000, maxBytes: 1000 },
+      budget: { maxBytes: 16 },
     });
     here.produce('p', ...keys('p', 8));
     await here.system.clock.advance(10);
     expect(here.stored()).toEqual(keys('p', 8));
     await run.stop();
+  });
+
+  it('once for all that is written before it begins', async () => {
+    here.produce('p', ...keys('p', 20));
+    await here.run({
+      source: { batchMessages: 2 },
+      sink: { ...sink, preferred: { maxMessages: 2 } },
+      flush: { intervalMs: 60_000, maxMessages: 4 },
+    });
+    const done = here.calls.flatMap(({ name, keys: written }) => (name === 'sink.flush' ? ['flush'] : written));
+    const flushed = done
+      .join(' ')
+      .split('flush')
+      .map((part) => part.trim().split(' ').filter(Boolean).length);
+    expect(
+      flushed.slice(0, -2).every((count) => count >= 4),
+      `messages of each flush: ${flushed.join()}`,
+    ).toBe(true);
+    expect(here.stored()).toEqual(keys('p', 20));
   });
 
   it('when the window of the source may be used up', async () => {

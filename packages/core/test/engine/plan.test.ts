@@ -62,15 +62,26 @@ describe('a plan', () => {
     expect(planOf(good)).toMatchObject({
       onInvalid: 'stop',
       ordered: true,
-      flush: { intervalMs: 1000, maxMessages: 25_000, maxBytes: 32 * 2 ** 20 },
+      flush: { intervalMs: 1000, maxMessages: 500_000, maxBytes: 32 * 2 ** 20 },
       retry: { initialDelayMs: 100, maxDelayMs: 30_000, maxAttempts: 10 },
-      budget: { maxBytes: 64 * 2 ** 20, maxMessages: 50_000 },
+      budget: { maxBytes: 64 * 2 ** 20, maxMessages: 10_000 },
       timeoutMs: 30_000,
       openTimeoutMs: 30_000,
       shutdownTimeoutMs: 25_000,
       store: { description: expect.stringContaining('.sluice/checkpoints') },
     });
     expect(planOf({ ...good, deadLetter: { sink } }).deadLetter).toEqual({ sink, maxRatio: 0.1, window: 1000 });
+  });
+
+  it('has a budget for twice what its sinks want under way, and more where messages cannot be read again', () => {
+    const preferred = { maxMessages: 4000, maxBytes: 2 ** 20, maxInFlight: 3 };
+    const sinkWith = (overlap: 'none' | 'ordered'): typeof sink =>
+      memory.sink({ destination: 'out', overlap, preferred });
+    const messagesOf = (definition: PipelineDefinition): number => planOf(definition).budget.maxMessages;
+    expect(messagesOf({ ...good, sink: sinkWith('ordered') })).toBe(24_000);
+    expect(messagesOf({ ...good, sink: sinkWith('none') })).toBe(10_000);
+    expect(messagesOf({ ...good, source: memory.source({ stream: 'in', position: 'none' }) })).toBe(50_000);
+    expect(messagesOf({ ...good, sink: sinkWith('ordered'), budget: { maxMessages: 7 } })).toBe(7);
   });
 
   it('has a checkpoint store only when somebody needs it', () => {

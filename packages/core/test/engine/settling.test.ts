@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { crash, crashAfterEffect, fail, keyText, watchSettling } from '../../src/testing/index.js';
+import { crash, crashAfterEffect, fail, hang, keyText, watchSettling } from '../../src/testing/index.js';
 import { filter, flatMap } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
@@ -74,6 +74,19 @@ describe('settling', () => {
     });
     await here.system.clock.advance(0);
     expect(here.system.stream('in').group('copy').progress('p').committed).toBe(6);
+    await run.stop();
+  });
+
+  it('saves what the store has refused without waiting for a sink that hangs', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('store.save', fail('conflict'));
+    here.system.faults.next('sink.write', undefined, hang());
+    const run = here.start({ source: { bounded: false }, sink: { flush: true } });
+    await here.system.clock.advance(1500);
+    here.produce('p', 'b');
+    await here.system.clock.advance(1000);
+    expect(here.callsOf('store.save')).toHaveLength(2);
+    expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 1 } } });
     await run.stop();
   });
 

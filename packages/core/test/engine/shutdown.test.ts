@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, fail, hang, hangIgnoringAbort } from '../../src/testing/index.js';
-import { map } from '../../src/transform.js';
+import { filter, map } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 let here: World;
@@ -91,6 +91,41 @@ describe('shutdown', () => {
     expect(stats.unsettled).toBe(3);
     expect(now() - stopped).toBeGreaterThanOrEqual(25_000);
     expect(now() - stopped).toBeLessThan(35_000);
+  });
+
+  it.each([
+    ['hangs', hangIgnoringAbort(120_000), { flush: true }],
+    ['hangs', hangIgnoringAbort(120_000), { atomic: true }],
+    ['fails', fail('conflict'), { flush: true }],
+    ['fails', fail('conflict'), { atomic: true }],
+  ] as const)('counts as unsettled what was taken over when the flush %s', async (_what, fault, sink) => {
+    here.produce('p', ...keys('p', 20));
+    here.system.faults.next('sink.flush', fault);
+    const source = { ...unbounded, batchMessages: 2 };
+    const run = here.start({ source, sink, budget: { maxMessages: 4 }, timeoutMs: 100_000 });
+    await here.system.clock.advance(100);
+    expect(run.pipeline.stats()).toMatchObject({ written: 20, inFlight: 20 });
+    expect(await run.stop()).toMatchObject({ written: 20, unsettled: 20 });
+  });
+
+  it.each([
+    ['a save', 'store.save', {}],
+    ['a flush', 'sink.flush', { flush: true }],
+    ['a flush that stores the position', 'sink.flush', { atomic: true }],
+  ] as const)('settles what was finished during %s, too', async (_name, operation, sink) => {
+    here.produce('p', 'a');
+    here.system.faults.next(operation, delay(500));
+    const run = here.start({ source: unbounded, sink, transforms: [filter(({ key }) => key === 'a')] });
+    await here.system.clock.advance(1100);
+    expect(here.callsOf(operation)).toMatchObject([{ endedAt: undefined }]);
+    here.produce('p', 'filtered');
+    await here.system.clock.advance(100);
+    expect(here.callsOf(operation)).toMatchObject([{ endedAt: undefined }]);
+    expect(await run.stop()).toMatchObject({ received: 2, filtered: 1, inFlight: 0, unsettled: 0 });
+    expect(here.callsOf(operation)).toHaveLength(operation === 'sink.flush' && 'flush' in sink ? 1 : 2);
+    const checkpoint =
+      'atomic' in sink ? here.system.destination('out').checkpoint('copy') : here.system.savedCheckpoint('copy');
+    expect(checkpoint).toMatchObject({ 'source:p': { position: { next: 2 } } });
   });
 
   it('takes as long as the definition allows', async () => {
