@@ -10,7 +10,6 @@ import { cutAtLimits, joinPieces, type Piece } from './piece.js';
 import type { BranchPlan } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
-import { pause } from './sleep.js';
 import { Turn } from './turn.js';
 import { countFailed, judgeWrite } from './write-failure.js';
 import { type LeaseQueue, WriteQueues } from './write-queues.js';
@@ -55,7 +54,10 @@ export class SinkWriter {
     this.#turn = new Turn(hub.plan.clock, () => this.pump());
     this.#fillWait = new FillWait(hub.plan.clock, hub.plan.batch.maxAgeMs ?? 0, () => this.pump());
     const { messagesPerSecond } = hub.plan;
-    this.#rateLimit = messagesPerSecond === undefined ? undefined : new RateLimit(messagesPerSecond);
+    this.#rateLimit =
+      messagesPerSecond === undefined
+        ? undefined
+        : new RateLimit(messagesPerSecond, hub.plan.clock, () => this.pump());
   }
 
   /** Queues the outputs of a segment, each of which is one pending part of it. */
@@ -181,7 +183,8 @@ export class SinkWriter {
   }
 
   #gather(): Piece[] {
-    if (this.#queues.messages === 0 || this.#waitsToFill()) return [];
+    // Nothing is taken before it may go: only what the sink has begun fails with an earlier write.
+    if (this.#queues.messages === 0 || this.#rateLimit?.waits() || this.#waitsToFill()) return [];
     return this.#queues.gather({ target: this.#sizes.target, begunOnly: this.#pauses > 0, mayStart: this.#mayStart });
   }
 
@@ -214,8 +217,7 @@ export class SinkWriter {
     const started = clock.now();
     let failure: BatchError | ConnectorError | undefined;
     try {
-      const delayMs = this.#rateLimit?.reserve(batch.messages.length, started) ?? 0;
-      if (delayMs > 0) await pause(clock, delayMs); // also at shutdown: the outside relies on it
+      this.#rateLimit?.take(batch.messages.length);
       await this.session.write(batch);
     } catch (error) {
       failure = error as BatchError | ConnectorError; // the session throws nothing else
