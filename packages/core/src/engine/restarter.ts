@@ -136,6 +136,7 @@ export class Restarter {
     }
     this.#run.budget.wake();
     this.#run.changed.notify();
+    for (const each of this.#run.writers) each.changed.notify(); // a flush may wait for what is not written now
     void this.#settler.exclusively(() => this.#goBack(writer, passes ? retryable(error) : error));
   }
 

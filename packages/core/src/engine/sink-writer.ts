@@ -120,10 +120,11 @@ export class SinkWriter {
     this.pump();
   }
 
-  /** Resolves when no write is under way and, for an atomic sink, no segment is written in part. */
+  /** Resolves when no write is under way and, for an atomic sink, no segment is written in part, unless it cannot be ended. */
   quiet(): Promise<void> {
     const { atomic } = this.branch.sink.capabilities;
-    return this.changed.until(() => this.inFlight === 0 && (!atomic || this.halted || this.#queues.begun === 0));
+    const stuck = (): boolean => this.halted || this.#hub.restarter.active;
+    return this.changed.until(() => this.inFlight === 0 && (!atomic || stuck() || this.#queues.begun === 0));
   }
 
   /** Whether a flush now would store whole segments only, as far as that matters to the sink. */
@@ -258,7 +259,9 @@ export class SinkWriter {
   }
 
   #failed(pieces: readonly Piece[], failure: BatchError | ConnectorError): void {
-    const { done, refused, again, error } = judgeWrite(pieces, failure, this.branch.sink.capabilities.atomic);
+    const { atomic } = this.branch.sink.capabilities;
+    const { flushes } = this.session;
+    const { done, refused, again, error } = judgeWrite(pieces, failure, { atomic, flushes });
     for (const { piece, origin, error: reason } of refused) {
       const { segment, attempts } = piece;
       if (!segment.lease.discarded)
@@ -266,7 +269,7 @@ export class SinkWriter {
     }
     for (const piece of done) this.#pieceWritten(piece);
     if (error === undefined) this.#queues.putBack(again);
-    else if (this.session.flushes) {
+    else if (flushes) {
       // What else the sink has taken over is in doubt with it, so all of it is read again, or retained, from the checkpoint on.
       this.#queues.putBack(again.filter((piece) => piece.segment.lease.retained));
       for (const piece of again) if (!piece.segment.lease.retained) this.#queues.forget(piece);
