@@ -103,6 +103,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
           if (holders.get(partition) === member && member.told === set) lose(partition);
         });
       }
+      changed();
     },
     letGo(member) {
       const leaving = heldBy(member).filter((partition) => !member.told.includes(partition));
