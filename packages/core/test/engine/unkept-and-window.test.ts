@@ -116,6 +116,18 @@ describe('a source that keeps no position', () => {
     expect(new Set(here.stored())).toEqual(new Set(keys('p', 4)));
   });
 
+  it('has its messages written again after a failed flush also while their partition is given up', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('sink.flush', fail('conflict'));
+    const run = here.start({ source: { ...none, partitions: 'assigned', bounded: false }, sink: { flush: true } });
+    await here.system.clock.advance(100);
+    const { assignment } = here.system.stream('in').group('copy');
+    assignment.assign('p', null);
+    await here.system.clock.run(() => assignment.holder('p') === undefined);
+    await run.stop();
+    expect(new Set(here.stored())).toEqual(new Set(keys('p', 4)));
+  });
+
   it('is bounded by the budget as any other one', async () => {
     here.produce('p', ...keys('p', 100));
     here.system.faults.next('sink.write', delay(1000));
