@@ -210,16 +210,17 @@ export class Settler {
     );
     this.#moved.clear();
     const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
-    if (stored.length > 0) {
-      const positions: Record<string, StoredPosition> = {};
-      for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
-      if ((await this.saver?.add(positions)) !== true) {
-        for (const { lease } of moved) this.#moved.add(lease);
-        if (!this.#run.stopping) this.soon();
-        return;
-      }
+    // Where somebody else keeps the position it is durable already.
+    for (const { lease, position } of moved) if (lease.source.owner !== 'store') this.#run.commit(lease, position);
+    if (stored.length === 0) return;
+    const positions: Record<string, StoredPosition> = {};
+    for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
+    if ((await this.saver?.add(positions)) === true) {
+      for (const { lease, position } of stored) this.#run.commit(lease, position);
+      return;
     }
-    for (const { lease, position } of moved) this.#run.commit(lease, position);
+    for (const { lease } of stored) this.#moved.add(lease);
+    if (!this.#run.stopping) this.soon();
   }
 
   /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */
