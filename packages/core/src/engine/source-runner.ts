@@ -56,6 +56,7 @@ export class SourceRunner {
     while (!this.#run.stopping) {
       try {
         this.#failure = undefined;
+        this.#committer.clear();
         this.#driver = await openSource(this.#run, this.plan, { wrap: this.wrap, backoff: this.#backoff, limitMs });
         limitMs = undefined;
       } catch (thrown) {
@@ -76,7 +77,6 @@ export class SourceRunner {
 
   /** Ends every lease as lost and closes the driver. */
   async #breakDown(): Promise<void> {
-    this.#committer.clear();
     await Promise.all([...this.#held.values()].map((lease) => this.#endings.lose(lease)));
     this.#held.clear();
     await this.#closeDriver();
