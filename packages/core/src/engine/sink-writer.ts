@@ -55,9 +55,7 @@ export class SinkWriter {
     this.#fillWait = new FillWait(hub.plan.clock, hub.plan.batch.maxAgeMs ?? 0, () => this.pump());
     const { messagesPerSecond } = hub.plan;
     this.#rateLimit =
-      messagesPerSecond === undefined
-        ? undefined
-        : new RateLimit(messagesPerSecond, hub.plan.clock, () => this.pump());
+      messagesPerSecond === undefined ? undefined : new RateLimit(messagesPerSecond, hub.plan.clock, () => this.pump());
   }
 
   /** Queues the outputs of a segment, each of which is one pending part of it. */
