@@ -111,7 +111,10 @@ function joinGroup(setup: SourceSetup, readings: ReadonlyMap<string, Reading>): 
     while (!signal.aborted) {
       if (!instance.alive) await never();
       if (assignment.setFor(member).join('\n') !== member.told.join('\n')) return true;
-      if (stream.ended && assignment.stable) return false;
+      if (stream.ended && assignment.stable) {
+        member.final = true;
+        return false;
+      }
       await stream.changes.changed(signal);
     }
     return false;

@@ -71,6 +71,17 @@ describe('the set of partitions', () => {
     expect(await system.clock.settle(end)).toBeUndefined();
   });
 
+  it('leaves a partition with a member that was told the end, also when another one joins', async () => {
+    const driver = await openSource(system, assigned);
+    const one = setsOf(driver);
+    await one.next();
+    system.stream('in').end();
+    expect(await one.next()).toBeUndefined();
+    const two = setsOf(await openSource(system, assigned, system.instance('b')));
+    expect(await two.next()).toEqual([]);
+    expect(await two.next()).toBeUndefined();
+  });
+
   it('lets a partition be read until the next set is heard of, and says then that it is lost', async () => {
     const driver = await openSource(system, assigned);
     const sets = setsOf(driver);
