@@ -154,7 +154,10 @@ describe('several sources', () => {
   it('are told what is settled also while the checkpoint of another one cannot be saved', async () => {
     here.system.faults.decideBy(({ name }) => (name === 'store.save' ? fail('rate_limited') : undefined));
     const run = here.start({
-      sources: { left: source('left', { position: 'source', bounded: false }), right: source('right', { bounded: false }) },
+      sources: {
+        left: source('left', { position: 'source', bounded: false }),
+        right: source('right', { bounded: false }),
+      },
     });
     await here.system.clock.advance(3000);
     expect(here.system.stream('left').group('copy').progress('p').committed).toBe(5);
