@@ -15,6 +15,12 @@ export interface CommitEvents {
   broken(error: ConnectorError): void;
 }
 
+interface PendingCommit {
+  readonly position: Position;
+  /** Messages of which the source has not heard before. */
+  readonly count: number;
+}
+
 /** Tells a source what is settled: one commit at a time, the newest position of each lease, none of a lease that is over. */
 export class Committer {
   readonly #run: Run;
@@ -22,7 +28,7 @@ export class Committer {
   readonly #wrap: WrapError;
   readonly #events: CommitEvents;
   readonly #backoff: Backoff;
-  readonly #pending = new Map<Lease, Position>();
+  readonly #pending = new Map<Lease, PendingCommit>();
   readonly #changed = new Condition();
   #working = false;
   /** Nothing is committed any more before {@link clear}: the last commit may still take effect. */
@@ -38,7 +44,7 @@ export class Committer {
 
   add(lease: Lease, position: Position): void {
     if (this.#broken || lease.driver.commit === undefined || lease.lost || lease.over) return;
-    this.#pending.set(lease, position);
+    this.#pending.set(lease, { position, count: lease.source.owner === 'source' ? lease.untold : 0 });
     if (!this.#working) void this.#work();
   }
 
@@ -56,25 +62,26 @@ export class Committer {
   async #work(): Promise<void> {
     this.#working = true;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const [lease, position] = next;
+      const [lease, pending] = next;
       this.#pending.delete(lease);
       if (lease.lost || lease.over) continue;
       try {
-        await this.#commit(lease, position);
+        await this.#commit(lease, pending.position);
+        lease.untold -= pending.count;
         this.#backoff.reset();
       } catch (thrown) {
         const error = this.#wrap(thrown, 'commit', lease.partition);
         // One that hangs may still happen: nothing may be committed beside it, whatever has become of its lease.
         if (error.code !== 'timeout' && (lease.lost || lease.over)) continue;
         const again = await this.#failed(lease, error);
-        if (again && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, position);
+        if (again && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, pending);
       }
     }
     this.#working = false;
     this.#changed.notify();
   }
 
-  #next(): [Lease, Position] | undefined {
+  #next(): [Lease, PendingCommit] | undefined {
     return this.#pending.entries().next().value;
   }
 

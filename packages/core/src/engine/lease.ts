@@ -34,6 +34,8 @@ export class Lease {
   readonly retained: boolean;
   /** What was received of it and is not settled. */
   readonly charged: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
+  /** Durable messages that whoever keeps the position, other than the sink, has not heard of. */
+  untold = 0;
   /** The position up to which everything is durable, until the checkpoint has it. */
   durable: Position | undefined;
   iterator: AsyncIterator<SourceBatch> | undefined;

@@ -166,7 +166,7 @@ export class Run implements Hub {
     for (const lease of this.leases) lease.lost = true;
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
-    this.stats.unsettled = this.budget.messages + this.restarter.unread;
+    this.stats.unsettled = this.budget.messages + this.restarter.unread + this.settler.untold;
     const { saver } = this.settler;
     if (saver !== undefined) await settles(this.plan.clock, this.plan.openTimeoutMs, saver.release());
     this.#failure ??= saver?.failure;
@@ -238,7 +238,7 @@ export class Run implements Hub {
 
   removeLease(lease: Lease): void {
     for (const writer of this.writers) writer.drop(lease);
-    if (this.stopping) this.restarter.unread += lease.charged.messages;
+    if (this.stopping) this.restarter.unread += lease.charged.messages + lease.untold;
     this.discharge(lease);
     this.leases.delete(lease);
     this.changed.notify();

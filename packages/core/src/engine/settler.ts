@@ -53,6 +53,13 @@ export class Settler {
     return this.#moved.size > 0;
   }
 
+  /** Durable messages that come again, because whoever keeps the position has not heard of them. */
+  get untold(): number {
+    let count = 0;
+    for (const lease of new Set([...this.#run.leases, ...this.#moved])) count += lease.untold;
+    return count;
+  }
+
   stop(): void {
     this.#cancelTimer?.();
   }
@@ -111,6 +118,7 @@ export class Settler {
     this.#run.budget.release(finished.count, finished.bytes);
     this.#run.stats.settled(lease.source.id, finished.count);
     lease.durable = finished.position;
+    if (isTold(lease)) lease.untold += finished.count;
     this.#moved.add(lease);
     if (lease.source.owner !== 'none') this.#run.stats.positions.set(lease.key, finished.position);
   }
@@ -215,8 +223,12 @@ export class Settler {
     if (stored.length === 0) return;
     const positions: Record<string, StoredPosition> = {};
     for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
+    const counts = stored.map(({ lease }) => lease.untold);
     if ((await this.saver?.add(positions)) === true) {
-      for (const { lease, position } of stored) this.#run.commit(lease, position);
+      for (const [index, { lease, position }] of stored.entries()) {
+        lease.untold -= counts[index] ?? 0;
+        this.#run.commit(lease, position);
+      }
       return;
     }
     for (const { lease } of stored) this.#moved.add(lease);
@@ -239,4 +251,9 @@ export class Settler {
     }
     return positions;
   }
+}
+
+/** Whether somebody has to hear what is durable, because the sink does not keep the position. */
+function isTold({ source, driver }: Lease): boolean {
+  return source.owner === 'store' || (source.owner === 'source' && driver.commit !== undefined);
 }

@@ -1,3 +1,4 @@
+import { isConnectorError } from '../../src/error.js';
 import type { Journal, OperationRecord, StoreRecord } from './journal.js';
 import { placeOfId } from './model-message.js';
 import { writeTimeoutMs } from './model-pipeline.js';
@@ -56,6 +57,7 @@ function isFounded(played: Played, repeat: Repeat): boolean {
   const { journal } = played;
   const { source, first, second } = repeat;
   if (journal.restarted(source.id)) return true;
+  if (isSettledBefore(played, repeat)) return false;
   if (source.owner === 'sink') return false;
   if (isUncertainWrite(played, repeat)) return true;
   // Of two lives each may have been the one that had to give the message up.
@@ -148,24 +150,36 @@ function failsSource(record: OperationRecord): boolean {
 }
 
 function isAborted(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'aborted';
+  return isConnectorError(error) && error.code === 'aborted';
 }
 
 /** Whether the life that stored a message first could not tell the one that stored it again. */
-function isHandedOver({ lives, journal }: Played, { source, first, second }: Repeat): boolean {
+function isHandedOver({ lives }: Played, { source, first, second }: Repeat): boolean {
   const before = lives.find(({ instance }) => instance.name === first.instance);
   const after = lives.find(({ instance }) => instance.name === second.instance);
   if (before === undefined || after === undefined) return false;
-  const leftAt = journal.operations.find(
-    ({ operation }) =>
-      operation.name === 'source.close' && operation.instance === first.instance && operation.target === source.stream,
-  )?.startedAt;
-  const left = Math.min(before.endedAt, leftAt ?? Number.POSITIVE_INFINITY);
-  if (source.owner !== 'none' && endedBadly(before) && left < second.at) return true;
+  if (source.owner !== 'none' && endedBadly(before)) return true;
   // Where several read the same at a time each gets all of it, and one goes back to where it knows.
   const assigned = source.config.partitions === 'assigned' && source.owner !== 'store';
   const exact = assigned || isQueue(source);
   return !exact && before.twin;
+}
+
+/** Whether the life that stored a message first had ended, with everything settled, before the other one began. */
+function isSettledBefore({ lives, journal }: Played, { source, first, second }: Repeat): boolean {
+  const before = lives.find(({ instance }) => instance.name === first.instance);
+  const after = lives.find(({ instance }) => instance.name === second.instance);
+  if (before === undefined || after === undefined || endedBadly(before)) return false;
+  // What was lost with a lease or a connection is somebody else's from then on, and nobody counts it.
+  const lost =
+    journal.losses.some((loss) => loss.source === source.id) ||
+    journal.operations.some(
+      (record) =>
+        record.operation.instance === first.instance &&
+        record.operation.target === source.stream &&
+        failsSource(record),
+    );
+  return !before.twin && !lost && before.endedAt < after.startedAt;
 }
 
 /** Crashed, failed, or left something unsettled. */
