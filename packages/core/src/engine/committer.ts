@@ -96,6 +96,7 @@ export class Committer {
 
   /** Resolves to true when the commit is to be tried again. */
   async #failed(lease: Lease, error: ConnectorError): Promise<boolean> {
+    lease.commitFailure = error;
     if (error.code === 'lease_lost') this.#events.lost(lease, error);
     else if (error.code === 'not_connected' || error.code === 'timeout') this.#break(error);
     else if (error.outcome !== 'retryable') this.#run.fail(error, 'drop');

@@ -1,3 +1,4 @@
+import type { ConnectorError } from '../error.js';
 import type { Position, SourceBatch, SourceDriver } from '../source-driver.js';
 import { AckTracker, type Tracked } from './ack-tracker.js';
 import type { SourcePlan } from './plan.js';
@@ -36,6 +37,8 @@ export class Lease {
   readonly charged: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
   /** Durable messages that whoever keeps the position, other than the sink, has not heard of. */
   untold = 0;
+  /** Why the source was not told. */
+  commitFailure: ConnectorError | undefined;
   /** The position up to which everything is durable, until the checkpoint has it. */
   durable: Position | undefined;
   iterator: AsyncIterator<SourceBatch> | undefined;

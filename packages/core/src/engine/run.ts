@@ -63,7 +63,8 @@ export class Run implements Hub {
       retrying: (error: ConnectorError, attempt: number, delayMs: number): void =>
         this.degraded(part, error, attempt, delayMs),
     };
-    return new SinkSession(sink, this.plan, this.driverContext(part, sink.connector.name), events, this.#stop.signal);
+    const plan = { ...this.plan, timeoutMs: this.plan.writeTimeoutMs };
+    return new SinkSession(sink, plan, this.driverContext(part, sink.connector.name), events, this.#stop.signal);
   }
 
   get stopping(): boolean {
