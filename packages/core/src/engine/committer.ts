@@ -17,8 +17,8 @@ export interface CommitEvents {
 
 interface PendingCommit {
   readonly position: Position;
-  /** Messages of which the source has not heard before. */
-  readonly count: number;
+  /** How many of the lease the position passes. */
+  readonly durableMessages: number;
 }
 
 /** Tells a source what is settled: one commit at a time, the newest position of each lease, none of a lease that is over. */
@@ -44,7 +44,7 @@ export class Committer {
 
   add(lease: Lease, position: Position): void {
     if (this.#broken || lease.driver.commit === undefined || lease.lost || lease.over) return;
-    this.#pending.set(lease, { position, count: lease.source.owner === 'source' ? lease.untold : 0 });
+    this.#pending.set(lease, { position, durableMessages: lease.durableMessages });
     if (!this.#working) void this.#work();
   }
 
@@ -67,7 +67,7 @@ export class Committer {
       if (lease.lost || lease.over) continue;
       try {
         await this.#commit(lease, pending.position);
-        lease.untold -= pending.count;
+        if (lease.source.owner === 'source') lease.toldMessages = pending.durableMessages;
         this.#backoff.reset();
       } catch (thrown) {
         const error = this.#wrap(thrown, 'commit', lease.partition);

@@ -35,8 +35,9 @@ export class Lease {
   readonly retained: boolean;
   /** What was received of it and is not settled. */
   readonly charged: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
-  /** Durable messages that whoever keeps the position, other than the sink, has not heard of. */
-  untold = 0;
+  /** Messages that became durable, where somebody other than the sink has to hear of it, and of how many that has heard. */
+  durableMessages = 0;
+  toldMessages = 0;
   /** Why the source was not told. */
   commitFailure: ConnectorError | undefined;
   /** The position up to which everything is durable, until the checkpoint has it. */
@@ -61,5 +62,10 @@ export class Lease {
     this.driver = driver;
     this.key = `${source.id}:${partition}`;
     this.retained = source.owner === 'none';
+  }
+
+  /** Durable messages that come again unless whoever keeps the position hears of them. */
+  get untold(): number {
+    return this.durableMessages - this.toldMessages;
   }
 }

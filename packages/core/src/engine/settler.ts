@@ -118,7 +118,7 @@ export class Settler {
     this.#run.budget.release(finished.count, finished.bytes);
     this.#run.stats.settled(lease.source.id, finished.count);
     lease.durable = finished.position;
-    if (isTold(lease)) lease.untold += finished.count;
+    if (isTold(lease)) lease.durableMessages += finished.count;
     this.#moved.add(lease);
     if (lease.source.owner !== 'none') this.#run.stats.positions.set(lease.key, finished.position);
   }
@@ -223,10 +223,10 @@ export class Settler {
     if (stored.length === 0) return;
     const positions: Record<string, StoredPosition> = {};
     for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
-    const counts = stored.map(({ lease }) => lease.untold);
+    const counts = stored.map(({ lease }) => lease.durableMessages);
     if ((await this.saver?.add(positions)) === true) {
       for (const [index, { lease, position }] of stored.entries()) {
-        lease.untold -= counts[index] ?? 0;
+        lease.toldMessages = counts[index] ?? 0;
         this.#run.commit(lease, position);
       }
       return;
