@@ -233,9 +233,13 @@ export class SourceRunner {
   };
 
   async #readFailed(lease: Lease, thrown: unknown): Promise<void> {
-    if (lease.stopReading.signal.aborted || lease.discarded) return; // it was asked to end; how it does is its own affair
-    lease.over = true; // the iterator has ended with what it threw, and the lease with it
     const error = this.wrap(thrown, 'read', lease.partition);
+    if (lease.stopReading.signal.aborted || lease.discarded) {
+      // It was asked to end; how it does is its own affair. But it may have ended by itself in the same instant.
+      if (lease.discarded && error.code !== 'aborted') lease.over = true;
+      return;
+    }
+    lease.over = true; // the iterator has ended with what it threw, and the lease with it
     const { onPositionLost } = this.#run.plan;
     if (error.code === 'lease_lost') {
       lease.ended = true;
