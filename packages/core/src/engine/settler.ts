@@ -243,6 +243,11 @@ export class Settler {
     lease.durable = older.durable;
   }
 
+  /** Whether a position is kept where it outlives this process. */
+  isDurable({ source, key }: Lease, stored: StoredPosition): boolean {
+    return source.owner === 'sink' || this.saver?.stored[key] === stored;
+  }
+
   /** How far every partition is settled, saved or not: where it goes on while the process lives. */
   positions(): Checkpoint {
     const positions: Record<string, StoredPosition> = { ...this.saver?.stored };

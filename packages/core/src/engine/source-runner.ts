@@ -199,6 +199,8 @@ export class SourceRunner {
     this.#held.set(partition, lease);
     this.#run.leases.add(lease);
     lease.reading = this.#read(lease, stored, start);
+    // The lease before may have ended between checkpoint and commit, and this one may have nothing to read.
+    if (stored !== undefined && this.#run.settler.isDurable(lease, stored)) this.commit(lease, stored.position);
     return lease;
   }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  crash,
   delay,
   fail,
   failAfterEffect,
@@ -148,6 +149,20 @@ describe('an atomic sink', () => {
     await here.system.clock.run(() => here.stored().length === 6, 60_000);
     await run.stop();
     expect(here.stored().toSorted()).toEqual([...keys('a', 3), ...keys('b', 3)]);
+  });
+
+  it('has a source told at the beginning of a lease where it stands, if that could not be done before', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.next('source.commit', crash());
+    here.start({ sink: atomic });
+    await here.system.clock.run(() => !here.instance.alive);
+    const group = here.system.stream('in').group('copy');
+    expect(group.progress('p').committed).toBeUndefined();
+    const next = here.start({ source: { bounded: false }, sink: atomic }, here.system.instance('b'));
+    await here.system.clock.advance(100);
+    expect(group.progress('p').committed).toBe(3);
+    await next.stop();
+    expect(here.stored()).toEqual(keys('p', 3));
   });
 
   it('loses nothing when a read ends in the middle of a flush', async () => {

@@ -172,6 +172,10 @@ const readFault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Fault>({ outcome: 'lease_lost' }) },
 );
 
+/** Never settles, even when it is aborted. */
+const endless: Fault = { waitMs: Number.POSITIVE_INFINITY, ignoresAbortForMs: Number.POSITIVE_INFINITY };
+const endlessAfterEffect: Fault = { ...endless, effect: 'first' };
+
 const writeFault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 3, arbitrary: hangingFault },
   {
@@ -181,11 +185,7 @@ const writeFault: fc.Arbitrary<Fault> = fc.oneof(
       failures: fc.array(fc.record({ index: fc.nat({ max: 6 }), code: retryable }), { minLength: 1, maxLength: 2 }),
     }),
   },
-  // A write that never settles, even when it is aborted.
-  {
-    weight: 1,
-    arbitrary: fc.constant<Fault>({ waitMs: Number.POSITIVE_INFINITY, ignoresAbortForMs: Number.POSITIVE_INFINITY }),
-  },
+  { weight: 1, arbitrary: fc.constant(endless) },
 );
 
 function faultOf(names: readonly OperationName[], fault: fc.Arbitrary<Fault>): fc.Arbitrary<ScriptedFault> {
@@ -198,6 +198,9 @@ const scripted: fc.Arbitrary<ScriptedFault> = fc.oneof(
   { weight: 3, arbitrary: faultOf(['source.read', 'source.partitions'], readFault) },
   { weight: 2, arbitrary: faultOf(['sink.open', 'source.open'], hangingFault) },
   { weight: 5, arbitrary: faultOf(['sink.claim', 'source.commit', 'store.save', 'store.claim'], plainFault) },
+  { weight: 1, arbitrary: faultOf(['sink.claim', 'source.commit'], fc.constantFrom(endless, endlessAfterEffect)) },
+  // A save is waited for, however long it takes: no other one may be begun beside it.
+  { weight: 1, arbitrary: faultOf(['store.save'], fc.constant<Fault>({ waitMs: 9000 })) },
   { weight: 1, arbitrary: faultOf(['sink.close', 'source.close', 'store.release'], plainFault) },
 );
 

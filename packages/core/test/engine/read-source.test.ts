@@ -179,19 +179,22 @@ describe('reading without a pipeline', () => {
     ['not_connected', fail('not_connected')],
     ['timeout', fail('timeout')],
     ['timeout', hang()],
-  ] as const)('rejects a commit of which the source has not heard (%s), and its messages come again', async (code, fault) => {
-    here.produce('p', ...keys('p', 4));
-    here.system.faults.next('source.commit', fault);
-    const codes: unknown[] = [];
-    const all = await readAll(read({ position: 'source' }), (batch) =>
-      batch.commit().catch((error: unknown) => {
-        codes.push((error as ConnectorError).code);
-      }),
-    );
-    expect(codes).toEqual([code]);
-    expect(all.filter(([first]) => first === 'p1')).toHaveLength(2);
-    expect(here.system.stream('in').group('memory').progress('p').committed).toBe(4);
-  });
+  ] as const)(
+    'rejects a commit of which the source has not heard (%s), and its messages come again',
+    async (code, fault) => {
+      here.produce('p', ...keys('p', 4));
+      here.system.faults.next('source.commit', fault);
+      const codes: unknown[] = [];
+      const all = await readAll(read({ position: 'source' }), (batch) =>
+        batch.commit().catch((error: unknown) => {
+          codes.push((error as ConnectorError).code);
+        }),
+      );
+      expect(codes).toEqual([code]);
+      expect(all.filter(([first]) => first === 'p1')).toHaveLength(2);
+      expect(here.system.stream('in').group('memory').progress('p').committed).toBe(4);
+    },
+  );
 
   it('rejects a commit of a batch whose partition was lost meanwhile', async () => {
     here.produce('p', ...keys('p', 2));
