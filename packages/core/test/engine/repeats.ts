@@ -166,12 +166,15 @@ function isHandedOver({ lives }: Played, { source, first, second }: Repeat): boo
 }
 
 /** Whether the life that stored a message first had ended, with everything settled, before the other one began. */
-function isSettledBefore({ lives, journal }: Played, { source, first, second }: Repeat): boolean {
+function isSettledBefore(played: Played, { source, first, second }: Repeat): boolean {
+  const { lives, journal } = played;
   const before = lives.find(({ instance }) => instance.name === first.instance);
   const after = lives.find(({ instance }) => instance.name === second.instance);
   if (before === undefined || after === undefined || endedBadly(before)) return false;
-  // What was lost with a lease or a connection is somebody else's from then on, and nobody counts it.
+  // What was lost with a lease, a connection or a flush counts as never read from then on.
+  const all = { id: first.id, instance: first.instance, begun: 0, begunMs: 0, until: second.at };
   const lost =
+    isTakenBack(played, all) ||
     journal.losses.some((loss) => loss.source === source.id) ||
     journal.operations.some(
       (record) =>
