@@ -12,6 +12,7 @@ export function findProblems(played: Played): string[] {
     ...problems,
     ...system.violations.found,
     ...history.sinks.flatMap((_, index) => findSinkProblems(played, index)),
+    ...findTooFast(played),
     ...(history.onInvalid === 'drop' ? findMiscounted(played) : findMissingLetters(played)),
   ];
 }
@@ -100,6 +101,22 @@ function findMissingLetters(played: Played): string[] {
     ...missing.map((id) => `no dead letter of ${id}`),
     ...[...letters].filter((id) => !isInvalid(id)).map((id) => `a dead letter of ${id}, which is valid`),
   ];
+}
+
+/** Writes that began before the rate limit allowed it: each life and sink has a limit of its own. */
+function findTooFast({ history, journal }: Played): string[] {
+  const { messagesPerSecond } = history;
+  if (messagesPerSecond === undefined) return [];
+  const freeAt = new Map<string, number>();
+  const found: string[] = [];
+  for (const { operation, startedMs, ids } of journal.operations) {
+    if (operation.name !== 'sink.write' || operation.target === 'dead') continue;
+    const limited = `${operation.instance} to ${operation.target}`;
+    // A tenth of a millisecond is less than what a number of this size can tell.
+    if (startedMs + 0.1 < (freeAt.get(limited) ?? 0)) found.push(`a write of ${limited} was too early`);
+    freeAt.set(limited, startedMs + (ids.size / messagesPerSecond) * 1000);
+  }
+  return found;
 }
 
 /** What is dropped is counted, and as often as it came where nothing has come again. */
