@@ -24,6 +24,12 @@ export interface ReadBatch {
   readonly messages: readonly Message[];
   /** The position just after the last message. */
   readonly position: Position;
-  /** Settles everything that was read up to here, of every partition; resolves when the outside system or the store has it. */
+  /**
+   * Settles everything that was read up to here, of every partition; resolves when the outside system or the store has it. What
+   * may pass is tried again.
+   *
+   * @throws {ConnectorError} `not_connected`, `timeout` or `lease_lost` when the source has not heard of it: its messages come
+   * again, and the loop goes on; any other code ends the loop
+   */
   commit(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../sink-driver.js';
 import { Backoff } from './backoff.js';
 import { retriesForever } from './part-error.js';
 import type { Run } from './run.js';
-import { pause } from './sleep.js';
+import { pause, settles } from './sleep.js';
 
 /** Keeps the checkpoint in its store, under this run's claim. */
 export class CheckpointSaver {
@@ -15,6 +15,9 @@ export class CheckpointSaver {
   readonly #run: Run;
   readonly #claim: CheckpointClaim;
   readonly #backoff: Backoff;
+  /** The last save. One that did not answer in time may still take effect, so that no other one is begun beside it. */
+  #saving: Promise<unknown> = Promise.resolve();
+  #released = false;
 
   constructor(run: Run, claim: CheckpointClaim) {
     this.#run = run;
@@ -26,20 +29,34 @@ export class CheckpointSaver {
   /** Resolves to false when the positions are not stored. At shutdown it tries again by itself, unless asked to do it `once`. */
   async add(positions: Checkpoint, { once }: { readonly once: boolean }): Promise<boolean> {
     const checkpoint = { ...this.stored, ...positions };
-    for (;;) {
+    while (!this.#released) {
       try {
-        await this.#claim.save(checkpoint);
+        await this.#save(checkpoint);
         this.stored = checkpoint;
         this.failure = undefined;
         if (this.#backoff.attempts > 0) this.#run.recovered('checkpoint');
         this.#backoff.reset();
         return true;
       } catch (thrown) {
-        if (!this.#mayPass(saveError(thrown))) return false;
+        if (this.#released || !this.#mayPass(saveError(thrown))) return false;
         if (once || !this.#run.stopping) return false;
         await pause(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs);
       }
     }
+    return false;
+  }
+
+  async #save(checkpoint: Checkpoint): Promise<void> {
+    const { clock, timeoutMs } = this.#run.plan;
+    const inTime = async (save: Promise<unknown>): Promise<void> => {
+      if (!(await settles(clock, timeoutMs, save)))
+        throw new ConnectorError('timeout', `the checkpoint store gave no answer within ${timeoutMs / 1000} s`);
+    };
+    await inTime(this.#saving);
+    const saving = this.#claim.save(checkpoint);
+    this.#saving = saving;
+    await inTime(saving);
+    await saving;
   }
 
   /** Ends the run when the error does not pass. */
@@ -58,6 +75,7 @@ export class CheckpointSaver {
   /** Lets another process claim the checkpoint. */
   async release(): Promise<void> {
     const { clock, retry } = this.#run.plan;
+    this.#released = true;
     for (let attempts = 1; attempts <= retry.maxAttempts; attempts++) {
       try {
         await this.#claim.release();

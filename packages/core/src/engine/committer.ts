@@ -15,6 +15,12 @@ export interface CommitEvents {
   broken(error: ConnectorError): void;
 }
 
+interface PendingCommit {
+  readonly position: Position;
+  /** How many of the lease the position passes. */
+  readonly durableMessages: number;
+}
+
 /** Tells a source what is settled: one commit at a time, the newest position of each lease, none of a lease that is over. */
 export class Committer {
   readonly #run: Run;
@@ -22,7 +28,7 @@ export class Committer {
   readonly #wrap: WrapError;
   readonly #events: CommitEvents;
   readonly #backoff: Backoff;
-  readonly #pending = new Map<Lease, Position>();
+  readonly #pending = new Map<Lease, PendingCommit>();
   readonly #changed = new Condition();
   #working = false;
   /** Nothing is committed any more before {@link clear}: the last commit may still take effect. */
@@ -38,7 +44,7 @@ export class Committer {
 
   add(lease: Lease, position: Position): void {
     if (this.#broken || lease.driver.commit === undefined || lease.lost || lease.over) return;
-    this.#pending.set(lease, position);
+    this.#pending.set(lease, { position, durableMessages: lease.durableMessages });
     if (!this.#working) void this.#work();
   }
 
@@ -56,25 +62,26 @@ export class Committer {
   async #work(): Promise<void> {
     this.#working = true;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const [lease, position] = next;
+      const [lease, pending] = next;
       this.#pending.delete(lease);
       if (lease.lost || lease.over) continue;
       try {
-        await this.#commit(lease, position);
+        await this.#commit(lease, pending.position);
+        if (lease.source.owner === 'source') lease.toldMessages = pending.durableMessages;
         this.#backoff.reset();
       } catch (thrown) {
         const error = this.#wrap(thrown, 'commit', lease.partition);
         // One that hangs may still happen: nothing may be committed beside it, whatever has become of its lease.
         if (error.code !== 'timeout' && (lease.lost || lease.over)) continue;
         const again = await this.#failed(lease, error);
-        if (again && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, position);
+        if (again && !lease.lost && !this.#pending.has(lease)) this.#pending.set(lease, pending);
       }
     }
     this.#working = false;
     this.#changed.notify();
   }
 
-  #next(): [Lease, Position] | undefined {
+  #next(): [Lease, PendingCommit] | undefined {
     return this.#pending.entries().next().value;
   }
 
@@ -89,6 +96,7 @@ export class Committer {
 
   /** Resolves to true when the commit is to be tried again. */
   async #failed(lease: Lease, error: ConnectorError): Promise<boolean> {
+    lease.commitFailure = error;
     if (error.code === 'lease_lost') this.#events.lost(lease, error);
     else if (error.code === 'not_connected' || error.code === 'timeout') this.#break(error);
     else if (error.outcome !== 'retryable') this.#run.fail(error, 'drop');

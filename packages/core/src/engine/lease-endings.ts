@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { ConnectorError } from '../error.js';
 import type { Lease } from './lease.js';
 import type { Run } from './run.js';
-import { settles } from './sleep.js';
+import { settles, sleep } from './sleep.js';
 
 /** How long a read may take to end after it was aborted, before the driver counts as hung. */
 const graceMs = 1500;
@@ -43,13 +43,23 @@ export class LeaseEndings {
     this.#run.budget.wake();
     const drained = (async () => {
       await lease.reading;
-      await this.#run.drained(lease);
-      if (this.#run.plan.settles === 'always') await this.#run.settler.settle();
+      await this.#settle(lease);
       await this.#holder.committed();
     })();
     if (await settles(this.#clock, this.#run.plan.shutdownTimeoutMs, drained)) await this.endIterator(lease);
     else await this.lose(lease);
     this.#forget(lease);
+  }
+
+  /** Writes and flushes what was read. What nobody can read again is tried again; the rest comes again where it goes. */
+  async #settle(lease: Lease): Promise<void> {
+    for (;;) {
+      await this.#run.drained(lease);
+      if (this.#run.plan.settles !== 'always') return;
+      await this.#run.settler.settle();
+      if (!lease.retained || lease.lost || lease.tracker.empty || this.#run.stopping) return;
+      await sleep(this.#clock, this.#run.plan.retry.initialDelayMs, this.#run.stopSignal);
+    }
   }
 
   /** Ends a lease of which nothing may be committed any more. */

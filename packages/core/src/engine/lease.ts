@@ -1,3 +1,4 @@
+import type { ConnectorError } from '../error.js';
 import type { Position, SourceBatch, SourceDriver } from '../source-driver.js';
 import { AckTracker, type Tracked } from './ack-tracker.js';
 import type { SourcePlan } from './plan.js';
@@ -36,6 +37,11 @@ export class Lease {
   readonly unsettled: { messages: number; bytes: number } = { messages: 0, bytes: 0 };
   /** Messages of it that are in memory. */
   held = 0;
+  /** Messages that became durable, where somebody other than the sink has to hear of it, and of how many that has heard. */
+  durableMessages = 0;
+  toldMessages = 0;
+  /** Why the source was not told. */
+  commitFailure: ConnectorError | undefined;
   /** The position up to which everything is durable, until the checkpoint has it. */
   durable: Position | undefined;
   iterator: AsyncIterator<SourceBatch> | undefined;
@@ -58,5 +64,10 @@ export class Lease {
     this.driver = driver;
     this.key = `${source.id}:${partition}`;
     this.retained = source.owner === 'none';
+  }
+
+  /** Durable messages that come again unless whoever keeps the position hears of them. */
+  get untold(): number {
+    return this.durableMessages - this.toldMessages;
   }
 }

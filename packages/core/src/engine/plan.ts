@@ -66,6 +66,8 @@ export interface Plan {
   readonly budget: Required<BudgetSettings>;
   readonly messagesPerSecond: number | undefined;
   readonly timeoutMs: number;
+  /** The same for a write or flush. */
+  readonly writeTimeoutMs: number;
   readonly openTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   /** `onRequest`: nothing is settled but by {@link Run.settle}; for reading without a pipeline. */
@@ -143,6 +145,7 @@ export function planOf(definition: PipelineDefinition): Plan {
     budget,
     messagesPerSecond: definition.rateLimit?.messagesPerSecond,
     timeoutMs: definition.timeoutMs ?? 30_000,
+    writeTimeoutMs: definition.timeoutMs ?? 30_000,
     openTimeoutMs: definition.openTimeoutMs ?? 30_000,
     shutdownTimeoutMs: definition.shutdownTimeoutMs ?? 25_000,
     settles: 'always',

@@ -6,6 +6,7 @@ import type { Sink } from '../sink.js';
 import type { SinkBatch } from '../sink-driver.js';
 import type { Source } from '../source.js';
 import { Condition } from './condition.js';
+import type { Lease } from './lease.js';
 import { planOf } from './plan.js';
 import { Run } from './run.js';
 
@@ -29,8 +30,11 @@ export async function* readSource(
   const changed = new Condition();
   const stop = new AbortController();
   let over = false;
+  /** Leases of which something was handled since the last commit. */
+  const handled = new Set<Lease>();
   const offer = (batch: SinkBatch): Promise<void> =>
     new Promise((resolve, reject) => {
+      for (const lease of run.leases) if (lease.key === batch.slices[0]?.partition && !lease.lost) handled.add(lease);
       const leave = (): void => reject(new ConnectorError('not_connected', 'the loop was left'));
       if (stop.signal.aborted) return leave();
       offered.push({ batch, take: resolve, leave });
@@ -62,7 +66,7 @@ export async function* readSource(
       await changed.until(() => offered.length > 0 || ended || over);
       const [next] = offered;
       if (next === undefined || over) break;
-      yield toReadBatch(next, run);
+      yield toReadBatch(next, run, handled);
       if (offered[0] === next) offered.shift();
       next.take();
     }
@@ -76,7 +80,7 @@ export async function* readSource(
   if (failure !== undefined) throw failure;
 }
 
-function toReadBatch({ batch, take }: Offered, run: Run): ReadBatch {
+function toReadBatch({ batch, take }: Offered, run: Run, handled: Set<Lease>): ReadBatch {
   const [slice] = batch.slices;
   if (slice === undefined || slice.position === undefined)
     throw new ConnectorError('internal', 'a batch came without its position');
@@ -88,8 +92,16 @@ function toReadBatch({ batch, take }: Offered, run: Run): ReadBatch {
       take();
       await run.plan.clock.yield(); // until the engine has heard of it: the commit is to cover this batch too
       await run.settleAndCommit();
+      const untold = [...handled].find((lease) => lease.untold > 0);
+      handled.clear();
+      if (untold !== undefined) throw run.settler.saver?.failure ?? untold.commitFailure ?? lostWith(untold);
     },
   };
+}
+
+function lostWith({ key, partition }: Lease): ConnectorError {
+  const text = `what was read of "${key}" could not be committed: the partition or the connection was lost meanwhile. It comes again.`;
+  return new ConnectorError('lease_lost', text, { operation: 'commit', ...(partition === '' ? {} : { partition }) });
 }
 
 function readerPlan(
@@ -102,12 +114,13 @@ function readerPlan(
     source,
     sink: readerSink(offer),
     checkpoints: settings.checkpoints ?? memoryCheckpoints(),
-    timeoutMs: 2 ** 31 - 1, // a batch is handled as long as it takes
     ...(settings.clock === undefined ? {} : { clock: settings.clock }),
     ...(settings.onEvent === undefined ? {} : { onEvent: settings.onEvent }),
   });
   // The caller gets what the source's codec makes of it: nothing is encoded again.
-  return { ...plan, settles: 'onRequest', branches: plan.branches.map((branch) => ({ ...branch, steps: [] })) };
+  const branches = plan.branches.map((branch) => ({ ...branch, steps: [] }));
+  // A batch is handled as long as it takes.
+  return { ...plan, settles: 'onRequest', writeTimeoutMs: 2 ** 31 - 1, branches };
 }
 
 /** One batch at a time, each as the source gave it. */

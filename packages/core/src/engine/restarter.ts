@@ -69,20 +69,20 @@ export class Restarter {
     let stored: Checkpoint = {};
     for (const writer of writers) {
       const backoff = new Backoff(this.#run.plan.retry);
-      const claiming = new Set(keys);
       for (let done = false; !done && !this.#run.stopping; ) {
         try {
-          if (writer.session.broken) {
-            await writer.session.reopen();
-            // A fresh driver holds none of the claims of the one before.
-            for (const lease of this.#run.leases) claiming.add(lease.key);
-          }
-          stored = { ...stored, ...(await writer.session.claim([...claiming])) };
+          if (writer.session.broken) await writer.session.reopen();
+          stored = { ...stored, ...(await writer.session.claim(keys)) };
           done = true;
           if (backoff.attempts > 0) this.#run.recovered(writer.branch.id);
         } catch (thrown) {
           const error = thrown as ConnectorError; // the session throws nothing else
           if (error.code === 'timeout') this.#claimInDoubt = true;
+          if (writer.session.broken && !this.active && !this.#run.stopping && this.#run.leases.size > 0) {
+            // A fresh driver holds none of the claims of the one before, and nobody knows who has gone on meanwhile.
+            this.restart(writer, error);
+            return stored;
+          }
           await this.#waitToRetry(writer.branch.id, error, backoff);
         }
       }
@@ -136,6 +136,7 @@ export class Restarter {
     }
     this.#run.budget.wake();
     this.#run.changed.notify();
+    for (const each of this.#run.writers) each.changed.notify(); // a flush may wait for what is not written now
     void this.#settler.exclusively(() => this.#goBack(writer, passes ? retryable(error) : error));
   }
 

@@ -66,7 +66,8 @@ export class Run implements Hub {
       retrying: (error: ConnectorError, attempt: number, delayMs: number): void =>
         this.degraded(part, error, attempt, delayMs),
     };
-    return new SinkSession(sink, this.plan, this.driverContext(part, sink.connector.name), events, this.#stop.signal);
+    const plan = { ...this.plan, timeoutMs: this.plan.writeTimeoutMs };
+    return new SinkSession(sink, plan, this.driverContext(part, sink.connector.name), events, this.#stop.signal);
   }
 
   get stopping(): boolean {
@@ -174,7 +175,7 @@ export class Run implements Hub {
     for (const lease of this.leases) lease.lost = true;
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
-    this.stats.unsettled = this.stats.inFlight + this.restarter.unread;
+    this.stats.unsettled = this.stats.inFlight + this.restarter.unread + this.settler.untold;
     const { saver } = this.settler;
     if (saver !== undefined) await settles(this.plan.clock, this.plan.openTimeoutMs, saver.release());
     this.#failure ??= saver?.failure;
@@ -246,7 +247,7 @@ export class Run implements Hub {
 
   removeLease(lease: Lease): void {
     for (const writer of this.writers) writer.drop(lease);
-    if (this.stopping) this.restarter.unread += lease.unsettled.messages;
+    if (this.stopping) this.restarter.unread += lease.unsettled.messages + lease.untold;
     this.discharge(lease);
     this.leases.delete(lease);
     this.changed.notify();

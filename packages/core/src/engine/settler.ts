@@ -58,6 +58,13 @@ export class Settler {
     return this.#moved.size > 0;
   }
 
+  /** Durable messages that come again, because whoever keeps the position has not heard of them. */
+  get untold(): number {
+    let count = 0;
+    for (const lease of new Set([...this.#run.leases, ...this.#moved])) count += lease.untold;
+    return count;
+  }
+
   stop(): void {
     this.#cancelTimer?.();
   }
@@ -135,6 +142,7 @@ export class Settler {
     this.#run.budget.release(0, finished.bytes);
     this.#run.stats.settled(lease.source.id, finished.count);
     lease.durable = finished.position;
+    if (isTold(lease)) lease.durableMessages += finished.count;
     this.#moved.add(lease);
     if (lease.source.owner !== 'none') this.#run.stats.positions.set(lease.key, finished.position);
   }
@@ -239,17 +247,22 @@ export class Settler {
     );
     this.#moved.clear();
     const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
-    if (stored.length > 0) {
-      const positions: Record<string, StoredPosition> = {};
-      for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
-      if ((await this.saver?.add(positions, { once })) !== true) {
-        for (const { lease } of moved) this.#moved.add(lease);
-        if (!this.#run.stopping) this.soon();
-        return false;
+    // Where somebody else keeps the position it is durable already.
+    for (const { lease, position } of moved) if (lease.source.owner !== 'store') this.#run.commit(lease, position);
+    if (stored.length === 0) return true;
+    const positions: Record<string, StoredPosition> = {};
+    for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
+    const counts = stored.map(({ lease }) => lease.durableMessages);
+    if ((await this.saver?.add(positions, { once })) === true) {
+      for (const [index, { lease, position }] of stored.entries()) {
+        lease.toldMessages = counts[index] ?? 0;
+        this.#run.commit(lease, position);
       }
+      return true;
     }
-    for (const { lease, position } of moved) this.#run.commit(lease, position);
-    return true;
+    for (const { lease } of stored) this.#moved.add(lease);
+    if (!this.#run.stopping) this.soon();
+    return false;
   }
 
   /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */
@@ -260,6 +273,11 @@ export class Settler {
     lease.durable = older.durable;
   }
 
+  /** Whether a position is kept where it outlives this process. */
+  isDurable({ source, key }: Lease, stored: StoredPosition): boolean {
+    return source.owner === 'sink' || this.saver?.stored[key] === stored;
+  }
+
   /** How far every partition is settled, saved or not: where it goes on while the process lives. */
   positions(): Checkpoint {
     const positions: Record<string, StoredPosition> = { ...this.saver?.stored };
@@ -268,4 +286,9 @@ export class Settler {
     }
     return positions;
   }
+}
+
+/** Whether somebody has to hear what is durable, because the sink does not keep the position. */
+function isTold({ source, driver }: Lease): boolean {
+  return source.owner === 'store' || (source.owner === 'source' && driver.commit !== undefined);
 }

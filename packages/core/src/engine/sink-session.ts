@@ -36,6 +36,7 @@ export class SinkSession {
   readonly #clock: Clock;
   readonly #calls = new Set<AbortController>();
   #driver: SinkDriver | undefined;
+  #flushes = false;
 
   constructor(
     sink: Sink,
@@ -53,9 +54,9 @@ export class SinkSession {
     this.wrap = errorWrapper(sink);
   }
 
-  /** Whether taken-over messages need a flush to be durable. */
+  /** Whether taken-over messages need a flush to be durable; also while it is opened again. */
   get flushes(): boolean {
-    return this.#driver?.flush !== undefined;
+    return this.#flushes;
   }
 
   open(): Promise<void> {
@@ -83,6 +84,7 @@ export class SinkSession {
       onRetry: (error, attempt, delayMs) => this.#events.retrying(error, attempt, delayMs),
     });
     this.broken = false;
+    this.#flushes = this.#driver.flush !== undefined;
     const { atomic } = this.#sink.capabilities;
     if (atomic && (this.#driver.flush === undefined || this.#driver.claim === undefined)) {
       throw new ConnectorError(

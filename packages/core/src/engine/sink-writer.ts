@@ -10,7 +10,6 @@ import { cutAtLimits, joinPieces, type Piece } from './piece.js';
 import type { BranchPlan } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
-import { pause } from './sleep.js';
 import { Turn } from './turn.js';
 import { countFailed, judgeWrite } from './write-failure.js';
 import { type LeaseQueue, WriteQueues } from './write-queues.js';
@@ -57,7 +56,8 @@ export class SinkWriter {
     this.#turn = new Turn(hub.plan.clock, () => this.pump());
     this.#fillWait = new FillWait(hub.plan.clock, hub.plan.batch.maxAgeMs ?? 0, () => this.pump());
     const { messagesPerSecond } = hub.plan;
-    this.#rateLimit = messagesPerSecond === undefined ? undefined : new RateLimit(messagesPerSecond);
+    this.#rateLimit =
+      messagesPerSecond === undefined ? undefined : new RateLimit(messagesPerSecond, hub.plan.clock, () => this.pump());
   }
 
   /** Queues the outputs of a segment, each of which is one pending part of it. */
@@ -120,10 +120,11 @@ export class SinkWriter {
     this.pump();
   }
 
-  /** Resolves when no write is under way and, for an atomic sink, no segment is written in part. */
+  /** Resolves when no write is under way and, for an atomic sink, no segment is written in part, unless it cannot be ended. */
   quiet(): Promise<void> {
     const { atomic } = this.branch.sink.capabilities;
-    return this.changed.until(() => this.inFlight === 0 && (!atomic || this.halted || this.#queues.begun === 0));
+    const stuck = (): boolean => this.halted || this.#hub.restarter.active;
+    return this.changed.until(() => this.inFlight === 0 && (!atomic || stuck() || this.#queues.begun === 0));
   }
 
   /** Whether a flush now would store whole segments only, as far as that matters to the sink. */
@@ -184,7 +185,8 @@ export class SinkWriter {
   }
 
   #gather(): Piece[] {
-    if (this.#queues.messages === 0 || this.#waitsToFill()) return [];
+    // Nothing is taken before it may go: only what the sink has begun fails with an earlier write.
+    if (this.#queues.messages === 0 || this.#rateLimit?.waits() || this.#waitsToFill()) return [];
     return this.#queues.gather({ target: this.#sizes.target, begunOnly: this.#pauses > 0, mayStart: this.#mayStart });
   }
 
@@ -217,8 +219,7 @@ export class SinkWriter {
     const started = clock.now();
     let failure: BatchError | ConnectorError | undefined;
     try {
-      const delayMs = this.#rateLimit?.reserve(batch.messages.length, started) ?? 0;
-      if (delayMs > 0) await pause(clock, delayMs); // also at shutdown: the outside relies on it
+      this.#rateLimit?.take(batch.messages.length);
       await this.session.write(batch);
     } catch (error) {
       failure = error as BatchError | ConnectorError; // the session throws nothing else
@@ -262,7 +263,9 @@ export class SinkWriter {
   }
 
   #failed(pieces: readonly Piece[], failure: BatchError | ConnectorError): void {
-    const { done, refused, again, error } = judgeWrite(pieces, failure, this.branch.sink.capabilities.atomic);
+    const { atomic } = this.branch.sink.capabilities;
+    const { flushes } = this.session;
+    const { done, refused, again, error } = judgeWrite(pieces, failure, { atomic, flushes });
     for (const { piece, origin, error: reason } of refused) {
       const { segment, attempts } = piece;
       if (!segment.lease.discarded)
@@ -270,7 +273,7 @@ export class SinkWriter {
     }
     for (const piece of done) this.#pieceWritten(piece);
     if (error === undefined) this.#queues.putBack(again);
-    else if (this.session.flushes) {
+    else if (flushes) {
       // What else the sink has taken over is in doubt with it, so all of it is read again, or retained, from the checkpoint on.
       this.#queues.putBack(again.filter((piece) => piece.segment.lease.retained));
       for (const piece of again) if (!piece.segment.lease.retained) this.#queues.forget(piece);

@@ -56,6 +56,7 @@ export class SourceRunner {
     while (!this.#run.stopping) {
       try {
         this.#failure = undefined;
+        this.#committer.clear();
         this.#driver = await openSource(this.#run, this.plan, { wrap: this.wrap, backoff: this.#backoff, limitMs });
         if (limitMs !== undefined) this.#run.opened();
         limitMs = undefined;
@@ -77,7 +78,6 @@ export class SourceRunner {
 
   /** Ends every lease as lost and closes the driver. */
   async #breakDown(): Promise<void> {
-    this.#committer.clear();
     await Promise.all([...this.#held.values()].map((lease) => this.#endings.lose(lease)));
     this.#held.clear();
     await this.#closeDriver();
@@ -200,6 +200,8 @@ export class SourceRunner {
     this.#held.set(partition, lease);
     this.#run.leases.add(lease);
     lease.reading = this.#read(lease, stored, start);
+    // The lease before may have ended between checkpoint and commit, and this one may have nothing to read.
+    if (stored !== undefined && this.#run.settler.isDurable(lease, stored)) this.commit(lease, stored.position);
     return lease;
   }
 
@@ -234,9 +236,13 @@ export class SourceRunner {
   };
 
   async #readFailed(lease: Lease, thrown: unknown): Promise<void> {
-    if (lease.stopReading.signal.aborted || lease.discarded) return; // it was asked to end; how it does is its own affair
-    lease.over = true; // the iterator has ended with what it threw, and the lease with it
     const error = this.wrap(thrown, 'read', lease.partition);
+    if (lease.stopReading.signal.aborted || lease.discarded) {
+      // It was asked to end; how it does is its own affair. But it may have ended by itself in the same instant.
+      if (lease.discarded && error.code !== 'aborted') lease.over = true;
+      return;
+    }
+    lease.over = true; // the iterator has ended with what it threw, and the lease with it
     const { onPositionLost } = this.#run.plan;
     if (error.code === 'lease_lost') {
       lease.ended = true;

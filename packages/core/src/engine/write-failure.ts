@@ -22,15 +22,19 @@ export interface WriteVerdict {
 }
 
 /**
- * Judges a failed write. An atomic sink that names messages has stored nothing of the write, any other one all the rest. A
- * write that is refused as a whole is taken apart, to find out which message it is.
+ * Judges a failed write. An atomic sink that names messages has stored nothing of the write, any other one all the rest; but
+ * what a sink has not flushed counts as not written once it fails. A write that is refused as a whole is taken apart, to find
+ * out which message it is.
  */
 export function judgeWrite(
   pieces: readonly Piece[],
   failure: BatchError | ConnectorError,
-  atomic: boolean,
+  { atomic, flushes }: { readonly atomic: boolean; readonly flushes: boolean },
 ): WriteVerdict {
-  if (failure instanceof BatchError) return judgeBatchError(pieces, failure, atomic);
+  if (failure instanceof BatchError) {
+    const fails = failure.failures.some(({ error }) => (error as ConnectorError).outcome !== 'invalid'); // the session has wrapped it
+    return judgeBatchError(pieces, failure, atomic || (flushes && fails));
+  }
   if (failure.outcome !== 'invalid') return { done: [], refused: [], again: pieces, error: failure };
   const [first] = pieces;
   if (first !== undefined && pieces.length === 1 && first.messages.length === 1) {
@@ -50,7 +54,7 @@ export function countFailed(count: number, failure: BatchError | ConnectorError 
   return failure instanceof BatchError && !atomic ? failure.failures.length : count;
 }
 
-function judgeBatchError(pieces: readonly Piece[], failure: BatchError, atomic: boolean): WriteVerdict {
+function judgeBatchError(pieces: readonly Piece[], failure: BatchError, nothingTaken: boolean): WriteVerdict {
   const done: Piece[] = [];
   const refused: RefusedMessage[] = [];
   const again: Piece[] = [];
@@ -70,7 +74,7 @@ function judgeBatchError(pieces: readonly Piece[], failure: BatchError, atomic: 
       } else if (error === undefined || named.outcome === 'fatal') error = named;
     }
     const left = pick(piece, (index) =>
-      atomic ? !refusedAt.has(index) : failedAt.has(index) && !refusedAt.has(index),
+      nothingTaken ? !refusedAt.has(index) : failedAt.has(index) && !refusedAt.has(index),
     );
     if (left === undefined) done.push(piece);
     else again.push(left);

@@ -9,6 +9,8 @@ export interface Member {
   alive: boolean;
   /** What it has lost since. */
   readonly lost: Set<string>;
+  /** It was told that no other set will come, so it keeps what it holds until it leaves. */
+  final: boolean;
 }
 
 /** Who holds which partition of a group, and who is to hold it. A partition moves when its holder has let it go. */
@@ -52,6 +54,8 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
   const wishes = new Map<string, string | null>();
 
   function target(partition: string): Member | undefined {
+    const holder = holders.get(partition);
+    if (holder?.final) return holder;
     const wish = wishes.get(partition);
     if (wish === null) return undefined;
     const wished = members.find(({ instance }) => instance === wish);
@@ -81,7 +85,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
     setFor,
     lose,
     join(instance) {
-      const member: Member = { instance, told: [], alive: true, lost: new Set() };
+      const member: Member = { instance, told: [], alive: true, lost: new Set(), final: false };
       members.push(member);
       changed();
       return member;
@@ -103,6 +107,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
           if (holders.get(partition) === member && member.told === set) lose(partition);
         });
       }
+      changed();
     },
     letGo(member) {
       const leaving = heldBy(member).filter((partition) => !member.told.includes(partition));

@@ -47,9 +47,10 @@ function describeSource(
   return {
     config: memorySourceConfig,
     capabilities: sourceCapabilities,
-    async open(config, _options, { pipeline, signal }) {
+    async open(config, _options, { pipeline, id, signal }) {
       const stream = system.stream(config.stream);
       const group = stream.group(config.group ?? pipeline);
+      if (config.position === 'none') system.unkeptSources.add(`${pipeline}/${id}`);
       await instance.perform({ name: 'source.open', target: config.stream, signal, effect: () => {} });
       return openMemorySource({ ...system, stream, group, config, instance });
     },
@@ -69,10 +70,11 @@ function describeSink(system: MemorySystem, instance: MemoryInstance): SinkDescr
   return {
     config: memorySinkConfig,
     capabilities: sinkCapabilities,
-    async open(config, _options, { pipeline, signal }: DriverContext) {
+    async open(config, _options, { pipeline, id, signal }: DriverContext) {
       const destination = system.destination(config.destination);
       await instance.perform({ name: 'sink.open', target: config.destination, signal, effect: () => {} });
-      return openMemorySink({ destination, pipeline, config, instance, violations: system.violations });
+      const { violations, unkeptSources } = system;
+      return openMemorySink({ destination, pipeline, id, config, instance, violations, unkeptSources });
     },
     check: (config, _options, signal) =>
       instance.perform({ name: 'sink.check', target: config.destination, signal, effect: () => {} }),

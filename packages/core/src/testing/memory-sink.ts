@@ -4,7 +4,7 @@ import type { Fault } from './faults.js';
 import type { MemorySinkConfig } from './memory-config.js';
 import type { MemoryDestination, StoredMessage } from './memory-destination.js';
 import { type MemoryInstance, never } from './memory-instance.js';
-import { checkBatch, failuresOf } from './sink-batch.js';
+import { checkBatch, checkPositions, failuresOf } from './sink-batch.js';
 import { checkFences, createSinkClaims, type SinkClaims } from './sink-claims.js';
 import type { Violations } from './violations.js';
 
@@ -15,6 +15,9 @@ export interface SinkSetup {
   readonly config: MemorySinkConfig;
   readonly instance: MemoryInstance;
   readonly violations: Violations;
+  /** Id of the sink in its pipeline. */
+  readonly id: string;
+  readonly unkeptSources: ReadonlySet<string>;
 }
 
 /** A write that has not settled. */
@@ -122,6 +125,7 @@ async function flush(state: SinkState, checkpoint: Checkpoint, signal: AbortSign
   if (state.flushing) throw violations.report(`flush of ${target} while another flush is under way`);
   if (state.writings.size > 0) throw violations.report(`flush of ${target} while a write is under way`);
   const fences = state.claims.require(Object.keys(checkpoint), 'flush');
+  checkPositions(state, checkpoint);
   state.flushing = true;
   function makeDurable(): void {
     assertStillOpen(state);

@@ -41,7 +41,7 @@ export function openMemorySource(setup: SourceSetup): SourceDriver {
     if (closed) throw violations.report(`read of partition "${partition}" after close`);
     if (readings.get(partition)?.over === false)
       throw violations.report(`two reads of partition "${partition}" at once`);
-    if (membership !== undefined && !membership.told().includes(partition))
+    if (membership !== undefined && !membership.mayRead(partition))
       throw violations.report(`read of partition "${partition}", which is not in the set`);
     readings.get(partition)?.end();
     const held = membership?.holds(partition) ?? true;
@@ -80,7 +80,8 @@ async function* fixedSet({ stream, instance }: SourceSetup): AsyncGenerator<read
 }
 
 interface Membership {
-  told(): readonly string[];
+  /** Whether the partition is in the set that was told last, or in the one before while the engine has not heard of the last. */
+  mayRead(partition: string): boolean;
   holds(partition: string): boolean;
   leave(): void;
   partitions(signal: AbortSignal): AsyncIterable<readonly string[]>;
@@ -110,11 +111,17 @@ function joinGroup(setup: SourceSetup, readings: ReadonlyMap<string, Reading>): 
     while (!signal.aborted) {
       if (!instance.alive) await never();
       if (assignment.setFor(member).join('\n') !== member.told.join('\n')) return true;
-      if (stream.ended && assignment.stable) return false;
+      if (stream.ended && assignment.stable) {
+        member.final = true;
+        return false;
+      }
       await stream.changes.changed(signal);
     }
     return false;
   }
+
+  /** The set after which the engine has asked for another one. */
+  let followed: readonly string[] = [];
 
   async function* partitions(signal: AbortSignal): AsyncGenerator<readonly string[]> {
     for (let first = true; first || (await differs(signal)); first = false) {
@@ -124,11 +131,12 @@ function joinGroup(setup: SourceSetup, readings: ReadonlyMap<string, Reading>): 
       };
       yield await instance.perform({ name: 'source.partitions', target: stream.name, signal, effect: tell });
       letGo();
+      followed = member.told;
     }
   }
 
   return {
-    told: () => member.told,
+    mayRead: (partition) => member.told.includes(partition) || followed.includes(partition),
     holds: (partition) => assignment.holds(member, partition),
     leave: () => assignment.leave(member),
     partitions,

@@ -28,6 +28,8 @@ export interface MemorySystem {
   /** Breaches of the contract, and of invariants that are watched. A test asserts that `found` is empty. */
   readonly violations: Violations;
   readonly sessionTimeoutMs: number;
+  /** Pipeline and id of each source that was opened and whose position nobody keeps. */
+  readonly unkeptSources: Set<string>;
   /** A stream; it appears when it is first asked for. */
   stream(name: string): MemoryStream;
   /** A destination; it appears when it is first asked for. */
@@ -57,6 +59,7 @@ export function memorySystem({
     events,
     violations: createViolations(),
     sessionTimeoutMs,
+    unkeptSources: new Set(),
     stream: (name) => getOrMake(streams, name, () => createStream({ name, clock, revokeTimeoutMs })),
     destination: (name) => getOrMake(destinations, name, () => createDestination(name, clock, events)),
     instance: (name) => createInstance(name, { clock, faults, events }),

@@ -1,6 +1,7 @@
 import { ConnectorError, type ErrorCode, errorOutcomes } from '../error.js';
-import type { BatchFailure, SinkBatch } from '../sink-driver.js';
+import type { BatchFailure, Checkpoint, SinkBatch } from '../sink-driver.js';
 import type { Fault } from './faults.js';
+import type { StoredMessage } from './memory-destination.js';
 import { bytesOf } from './memory-log.js';
 import type { SinkSetup } from './memory-sink.js';
 
@@ -22,6 +23,31 @@ export function failuresOf({ messages, slices }: SinkBatch, fault: Fault, { dest
     }
   }
   return failures.toSorted((a, b) => a.index - b.index);
+}
+
+/**
+ * Throws `internal` when an atomic destination would store messages without their position. Beside other sinks it does: a message
+ * is settled when all have it.
+ */
+export function checkPositions(
+  { destination, config, pipeline, id, unkeptSources, violations, staged }: SinkSetup & Staged,
+  checkpoint: Checkpoint,
+): void {
+  if (!config.atomic || id !== 'sink') return;
+  const uncovered = staged.find(
+    ({ partition }) =>
+      partition !== '' &&
+      checkpoint[partition] === undefined &&
+      !unkeptSources.has(`${pipeline}/${partition.slice(0, partition.indexOf(':'))}`),
+  );
+  if (uncovered === undefined) return;
+  throw violations.report(
+    `flush of ${destination.name} with messages of "${uncovered.partition}" but without its position`,
+  );
+}
+
+interface Staged {
+  readonly staged: readonly StoredMessage[];
 }
 
 /** Throws `internal` when a write breaks what the sink said about itself. */

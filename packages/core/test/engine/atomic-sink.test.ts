@@ -1,7 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay, fail, failAfterEffect, hangAfterEffect, hangIgnoringAbort, keyText } from '../../src/testing/index.js';
+import {
+  crash,
+  delay,
+  fail,
+  failAfterEffect,
+  hangAfterEffect,
+  hangIgnoringAbort,
+  keyText,
+  type MemoryInstance,
+  memoryConnector,
+} from '../../src/testing/index.js';
 import { flatMap } from '../../src/transform.js';
-import { expectNoViolations, keys, type World, world } from './world.js';
+import { expectNoViolations, keys, type World, type WorldDefinition, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -141,6 +151,20 @@ describe('an atomic sink', () => {
     expect(here.stored().toSorted()).toEqual([...keys('a', 3), ...keys('b', 3)]);
   });
 
+  it('has a source told at the beginning of a lease where it stands, if that could not be done before', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.next('source.commit', crash());
+    here.start({ sink: atomic });
+    await here.system.clock.run(() => !here.instance.alive);
+    const group = here.system.stream('in').group('copy');
+    expect(group.progress('p').committed).toBeUndefined();
+    const next = here.start({ source: { bounded: false }, sink: atomic }, here.system.instance('b'));
+    await here.system.clock.advance(100);
+    expect(group.progress('p').committed).toBe(3);
+    await next.stop();
+    expect(here.stored()).toEqual(keys('p', 3));
+  });
+
   it('loses nothing when a read ends in the middle of a flush', async () => {
     here.produce('p', ...keys('p', 9));
     here.system.faults.next('sink.flush', delay(500));
@@ -163,6 +187,26 @@ describe('a second instance of the pipeline', () => {
     await here.system.clock.run(() => here.stored().length === 6);
     await second.stop();
     expect(here.stored()).toEqual(keys('p', 6));
+  });
+
+  it('has the first one read again from where it stands, when that had to open its sink again meanwhile', async () => {
+    here.produce('p', ...keys('p', 3));
+    const readBy = (instance: MemoryInstance): WorldDefinition => {
+      const memory = memoryConnector(here.system, instance);
+      const left = memory.source({ stream: 'in', bounded: true });
+      return { sources: { left, right: memory.source({ stream: 'other', bounded: true }) }, sink: atomic };
+    };
+    here.system.faults.next({ name: 'source.read', target: 'in' }, delay(20));
+    here.system.faults.next({ name: 'source.partitions', target: 'other' }, delay(5));
+    here.system.faults.next('sink.claim', undefined, fail('not_connected'));
+    here.system.faults.next('sink.open', undefined, delay(1000));
+    here.system.stream('other').produce('p', [{ key: 'q1' }]);
+    const first = here.start(readBy(here.instance));
+    await here.system.clock.advance(200);
+    const other = here.system.instance('b');
+    await here.system.clock.settle(here.define(readBy(other), other).run());
+    await here.system.clock.settle(first.done);
+    expect(here.stored().toSorted()).toEqual([...keys('p', 3), 'q1']);
   });
 
   it('is told about where the first one stood', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay } from '../../src/testing/index.js';
+import { delay, fail } from '../../src/testing/index.js';
 import { flatMap } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
@@ -199,6 +199,17 @@ describe('the rate limit', () => {
     });
     expect(here.callsOf('sink.write', 'one').map(({ startedAt }) => startedAt - started)).toEqual([0, 500]);
     expect(here.callsOf('sink.write', 'two').map(({ startedAt }) => startedAt - started)).toEqual([0, 500]);
+  });
+
+  it('keeps the order of a partition where a write fails with others behind it', async () => {
+    here.produce('p', ...keys('p', 6));
+    here.system.faults.next('sink.write', fail('conflict', 10));
+    await here.run({
+      source: { batchMessages: 2 },
+      sink: { overlap: 'ordered', preferred: { maxMessages: 2, maxInFlight: 3 } },
+      rateLimit: { messagesPerSecond: 10 },
+    });
+    expect(here.stored()).toEqual(keys('p', 6));
   });
 
   it('holds at shutdown, too', async () => {

@@ -134,6 +134,39 @@ describe('several sources', () => {
     expect(here.stored().toSorted()).toEqual([...keys('l', 5), ...keys('r', 5)]);
   });
 
+  it('do not settle what is filtered while the atomic sink is opened again for another one', async () => {
+    const order: string[] = [];
+    here.system.events.listen(({ type }) => {
+      if (type === 'checkpoint' || type === 'commit') order.push(type);
+    });
+    here.system.faults.next({ name: 'source.partitions', target: 'right' }, delay(10));
+    here.system.faults.next({ name: 'source.read', target: 'left' }, delay(50));
+    here.system.faults.next('sink.claim', undefined, fail('not_connected'));
+    here.system.faults.next('sink.open', undefined, delay(1000));
+    await here.run({
+      sources: { left: source('left'), right: source('right') },
+      sink: { atomic: true },
+      transforms: [filter(() => false)],
+    });
+    expect(order).toEqual(['checkpoint', 'commit', 'checkpoint', 'commit']);
+  });
+
+  it('are told what is settled also while the checkpoint of another one cannot be saved', async () => {
+    here.system.faults.decideBy(({ name }) => (name === 'store.save' ? fail('rate_limited') : undefined));
+    const run = here.start({
+      sources: {
+        left: source('left', { position: 'source', bounded: false }),
+        right: source('right', { bounded: false }),
+      },
+    });
+    await here.system.clock.advance(3000);
+    expect(here.system.stream('left').group('copy').progress('p').committed).toBe(5);
+    expect(here.callsOf('source.commit', 'right')).toEqual([]);
+    here.system.faults.stop();
+    await run.stop();
+    expect(here.system.stream('right').group('copy').progress('p').committed).toBe(5);
+  });
+
   it('end the run when all of them have ended', async () => {
     here.system.faults.next({ name: 'source.read', target: 'left' }, delay(5000));
     await here.run({ sources: { left: source('left'), right: source('right') } });

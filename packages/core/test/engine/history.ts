@@ -18,19 +18,40 @@ export interface ScriptedFault {
 /** Something that happens at a moment, in milliseconds since the beginning. */
 export interface HistoryEvent {
   readonly atMs: number;
-  readonly action: 'crash' | 'stop' | 'twin' | 'lose' | 'loseForAWhile' | 'move' | 'produce';
+  readonly action:
+    | 'crash'
+    | 'stop'
+    | 'twin'
+    | 'lose'
+    | 'loseForAWhile'
+    | 'move'
+    | 'produce'
+    /** The outside system forgets the older half of a partition, or is replaced by another one: where positions may be lost. */
+    | 'discard'
+    | 'replace';
+  readonly source: number;
   readonly partition: number;
+}
+
+/** A source and what there is to read. */
+export interface SourceHistory {
+  readonly config: Omit<MemorySourceInput, 'stream'>;
+  /** The messages of each partition. */
+  readonly partitions: readonly (readonly MessageKind[])[];
 }
 
 /** Everything that decides how a run goes, as plain data. */
 export interface History {
   /** Seed of back-off and latencies. */
   readonly seed: number;
-  readonly source: Omit<MemorySourceInput, 'stream'>;
+  readonly sources: readonly SourceHistory[];
   readonly sinks: readonly Omit<MemorySinkInput, 'destination'>[];
   readonly deadLetter: Omit<MemorySinkInput, 'destination'>;
-  /** The messages of each partition. */
-  readonly partitions: readonly (readonly MessageKind[])[];
+  readonly order: 'none' | undefined;
+  readonly onInvalid: 'drop' | undefined;
+  /** Positions are lost only where this says what to do then. */
+  readonly onPositionLost: 'earliest' | 'latest' | undefined;
+  readonly messagesPerSecond: number | undefined;
   readonly asyncTransforms: boolean;
   /** Upper bound of what an operation takes, by chance. */
   readonly latencyMs: number;
@@ -54,6 +75,7 @@ const position: fc.Arbitrary<Partial<MemorySourceInput>> = fc.oneof(
     arbitrary: fc.constantFrom<Partial<MemorySourceInput>>({}, { discardCommitted: true }, { commits: false }),
   },
   { weight: 2, arbitrary: fc.constant<Partial<MemorySourceInput>>({ position: 'source' }) },
+  { weight: 1, arbitrary: fc.constant<Partial<MemorySourceInput>>({ position: 'none' }) },
   {
     weight: 2,
     arbitrary: fc
@@ -62,7 +84,7 @@ const position: fc.Arbitrary<Partial<MemorySourceInput>> = fc.oneof(
   },
 );
 
-const source: fc.Arbitrary<History['source']> = fc
+const config: fc.Arbitrary<SourceHistory['config']> = fc
   .tuple(
     position,
     fc.record({
@@ -72,6 +94,19 @@ const source: fc.Arbitrary<History['source']> = fc
     }),
   )
   .map(([owner, shape]) => ({ bounded: true, ...owner, ...shape }));
+
+const source: fc.Arbitrary<SourceHistory> = fc.record({
+  config,
+  partitions: fc.array(fc.array(kind, { maxLength: 10 }), { minLength: 1, maxLength: 3 }),
+});
+
+/** Mostly left out. */
+function rarely<T>(...values: readonly T[]): fc.Arbitrary<T | undefined> {
+  return fc.oneof(
+    { weight: 4, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.constantFrom(...values) },
+  );
+}
 
 const sink: fc.Arbitrary<History['sinks'][number]> = fc
   .record({
@@ -137,6 +172,10 @@ const readFault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Fault>({ outcome: 'lease_lost' }) },
 );
 
+/** Never settles, even when it is aborted. */
+const endless: Fault = { waitMs: Number.POSITIVE_INFINITY, ignoresAbortForMs: Number.POSITIVE_INFINITY };
+const endlessAfterEffect: Fault = { ...endless, effect: 'first' };
+
 const writeFault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 3, arbitrary: hangingFault },
   {
@@ -146,11 +185,7 @@ const writeFault: fc.Arbitrary<Fault> = fc.oneof(
       failures: fc.array(fc.record({ index: fc.nat({ max: 6 }), code: retryable }), { minLength: 1, maxLength: 2 }),
     }),
   },
-  // A write that never settles, even when it is aborted.
-  {
-    weight: 1,
-    arbitrary: fc.constant<Fault>({ waitMs: Number.POSITIVE_INFINITY, ignoresAbortForMs: Number.POSITIVE_INFINITY }),
-  },
+  { weight: 1, arbitrary: fc.constant(endless) },
 );
 
 function faultOf(names: readonly OperationName[], fault: fc.Arbitrary<Fault>): fc.Arbitrary<ScriptedFault> {
@@ -163,6 +198,9 @@ const scripted: fc.Arbitrary<ScriptedFault> = fc.oneof(
   { weight: 3, arbitrary: faultOf(['source.read', 'source.partitions'], readFault) },
   { weight: 2, arbitrary: faultOf(['sink.open', 'source.open'], hangingFault) },
   { weight: 5, arbitrary: faultOf(['sink.claim', 'source.commit', 'store.save', 'store.claim'], plainFault) },
+  { weight: 1, arbitrary: faultOf(['sink.claim', 'source.commit'], fc.constantFrom(endless, endlessAfterEffect)) },
+  // A save is waited for, however long it takes: no other one may be begun beside it.
+  { weight: 1, arbitrary: faultOf(['store.save'], fc.constant<Fault>({ waitMs: 9000 })) },
   { weight: 1, arbitrary: faultOf(['sink.close', 'source.close', 'store.release'], plainFault) },
 );
 
@@ -177,21 +215,27 @@ const event: fc.Arbitrary<HistoryEvent> = fc.record({
     'loseForAWhile',
     'move',
     'produce',
+    'discard',
+    'replace',
   ),
+  source: fc.nat({ max: 1 }),
   partition: fc.nat({ max: 2 }),
 });
 
 /** Random histories. */
 export const histories: fc.Arbitrary<History> = fc.record({
   seed: fc.nat(),
-  source,
+  sources: fc.oneof({ weight: 4, arbitrary: fc.tuple(source) }, { weight: 1, arbitrary: fc.tuple(source, source) }),
   sinks: fc.oneof({ weight: 4, arbitrary: fc.tuple(sink) }, { weight: 1, arbitrary: fc.tuple(sink, sink) }),
   deadLetter: fc.constantFrom<History['deadLetter']>(
     { payload: 'value' },
     { payload: 'value', flush: true },
     { payload: 'value', atomic: true },
   ),
-  partitions: fc.array(fc.array(kind, { maxLength: 10 }), { minLength: 1, maxLength: 3 }),
+  order: rarely('none' as const),
+  onInvalid: rarely('drop' as const),
+  onPositionLost: rarely('earliest' as const, 'latest' as const),
+  messagesPerSecond: rarely(20, 200),
   asyncTransforms: fc.boolean(),
   latencyMs: fc.constantFrom(0, 2, 20, 200, 1500),
   budget: fc.record({ maxMessages: fc.constantFrom(1, 3, 10, 50_000), maxBytes: fc.constantFrom(10, 100, 1_000_000) }),

@@ -1,39 +1,9 @@
-import type { Message } from '../../src/message.js';
-import { audit, keyText, type MemorySystem, type SettlingRule, watchSettling } from '../../src/testing/index.js';
-import type { History, ScriptedFault } from './history.js';
-import { isRefused, outputsOf } from './model-message.js';
+import { audit, keyText } from '../../src/testing/index.js';
+import { isInvalid, isRefused, outputsOf, placeOfId } from './model-message.js';
 import type { Played } from './play-history.js';
-
-/** Lets the destinations refuse what is to be invalid, and watches what is settled while the history runs. */
-export function watchHistory(system: MemorySystem, history: History): void {
-  system.destination('out0').refuses = (message) => (isRefused(keyText(message)) ? 'message_invalid' : undefined);
-  watchSettling(system, {
-    stream: 'in',
-    owner: ownerOf(history),
-    identify,
-    begun: (message, stored) => outputsOf(keyText(message)).some((output) => stored('out0', output)),
-    settled(message, stored) {
-      const id = keyText(message);
-      const dead = stored('dead', id);
-      if (id.endsWith(':throw') || id.endsWith(':broken')) return dead;
-      return history.sinks.every((_, index) =>
-        outputsOf(id).every((output) => (index === 0 && isRefused(output) ? dead : stored(`out${index}`, output))),
-      );
-    },
-  });
-}
-
-function ownerOf({ source, sinks }: History): NonNullable<SettlingRule['owner']> {
-  if (sinks.length === 1 && sinks[0]?.atomic === true && source.replayable !== false) return { destination: 'out0' };
-  return source.position === 'source' ? 'nobody' : 'store';
-}
-
-/** A message by its key, a dead letter by the key of the message that it holds. */
-function identify(message: Message, destination: string): string {
-  if (destination !== 'dead') return keyText(message);
-  const letter = message.payload as { message: { key: { value: string } } };
-  return letter.message.key.value;
-}
+import { isQueue, type PlayedSource } from './played-source.js';
+import { endedBadly, findUnfoundedRepeats } from './repeats.js';
+import { identify } from './watch-history.js';
 
 /** Everything that is wrong with a history that was played. Empty: all invariants hold. */
 export function findProblems(played: Played): string[] {
@@ -42,92 +12,124 @@ export function findProblems(played: Played): string[] {
     ...problems,
     ...system.violations.found,
     ...history.sinks.flatMap((_, index) => findSinkProblems(played, index)),
-    ...findMissingLetters(played),
+    ...findTooFast(played),
+    ...(history.onInvalid === 'drop' ? findMiscounted(played) : findMissingLetters(played)),
   ];
 }
 
-function sourceIds({ system, partitions }: Played): string[][] {
+/** The messages of each partition of a source, without those that are only marks. */
+function idsOf({ system }: Played, { stream, partitions }: PlayedSource): string[][] {
   return partitions.map((partition) =>
     system
-      .stream('in')
+      .stream(stream)
       .log(partition)
-      .entries.map(({ message }) => keyText(message)),
+      .entries.filter(({ control }) => !control)
+      .map(({ message }) => keyText(message)),
   );
 }
 
 function findSinkProblems(played: Played, index: number): string[] {
-  const { system, history } = played;
   const name = `out${index}`;
+  const arrived = (played.journal.stores.get(name) ?? []).map(({ id }) => id);
   const arrives = (id: string): string[] =>
-    /:(throw|broken|control)$/.test(id) ? [] : outputsOf(id).filter((output) => index > 0 || !isRefused(output));
-  const expected = sourceIds(played).map((ids) => ids.flatMap(arrives));
-  const arrived = system.destination(name).stored.map(({ message }) => keyText(message));
-  const unexpected = arrived.filter((id) => !expected.some((ids) => ids.includes(id)));
-  const { lost, duplicated, reordered, stale } = audit(expected, arrived);
-  const found = [
-    ...lost.map((id) => `${name} lost ${id}`),
-    ...unexpected.map((id) => `${name} has ${id}, which nobody sent there`),
-  ];
-  if (keepsOrder(played)) found.push(...reordered.map((id) => `${name} reordered ${id}`));
-  if (keepsOrder(played) && !shared(played))
-    found.push(...stale.map((id) => `${name} has an older message after ${id}`));
-  if (history.sinks[index] !== undefined && !mayDuplicate(played, index))
-    found.push(...duplicated.map((id) => `${name} duplicated ${id}`));
+    /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => index > 0 || !isRefused(output));
+  const found = findUnfoundedRepeats(played, name).map((id) => `${name} duplicated ${id}`);
+  const all = new Set<string>();
+  for (const source of played.sources) {
+    const expected = idsOf(played, source).map((ids) => ids.flatMap(arrives));
+    for (const id of expected.flat()) all.add(id);
+    const certain = expected.map((ids) => ids.filter((id) => !played.journal.mayBeMissing(id)));
+    const { lost, reordered, stale } = audit(certain, arrived);
+    if (!mayLose(played, source)) found.push(...lost.map((id) => `${name} lost ${id}`));
+    if (keepsOrder(played, source)) found.push(...reordered.map((id) => `${name} reordered ${id}`));
+    // Seen as rows of one table, whatever their keys: the last one that was stored is the last one that was sent.
+    if (keepsOrder(played, source) && !mayLose(played, source))
+      found.push(
+        ...stale.filter((id) => !isOvertaken(played, name, id)).map((id) => `${name} has an older message after ${id}`),
+      );
+  }
+  found.push(...arrived.filter((id) => !all.has(id)).map((id) => `${name} has ${id}, which nobody sent there`));
   return found;
+}
+
+/** What is only in memory is lost with a process, a partition or a connection; nothing else may be. */
+function mayLose({ lives, journal }: Played, source: PlayedSource): boolean {
+  if (source.owner !== 'none') return false;
+  const failures = journal.operations.some(
+    ({ operation, error }) =>
+      operation.name.startsWith('source.') && operation.target === source.stream && error !== undefined,
+  );
+  return failures || journal.losses.some((loss) => loss.source === source.id) || lives.some(endedBadly);
+}
+
+/** Readers that compete for messages which only one of them gets cannot keep their order. */
+function keepsOrder({ history, lives }: Played, source: PlayedSource): boolean {
+  if (history.order === 'none') return false;
+  return !((isQueue(source) || source.owner === 'none') && lives.some(({ twin }) => twin));
+}
+
+/**
+ * Whether several lives wrote a partition at a time, of which an older one could not know that another had gone on. Where a group
+ * moves partitions in peace, it could.
+ */
+function isOvertaken(played: Played, destination: string, id: string): boolean {
+  const { stream, partition } = placeOfId(id);
+  const writers = new Set(
+    (played.journal.stores.get(destination) ?? [])
+      .filter((store) => store.id.startsWith(`${stream}/${partition}/`))
+      .map(({ instance }) => instance),
+  );
+  const twins = played.lives.filter(({ instance, twin }) => twin && writers.has(instance.name));
+  const source = played.sources.find((each) => each.stream === stream);
+  return twins.length > 1 && !(source?.config.partitions === 'assigned' && isPeaceful(played));
+}
+
+/** Whether nothing has failed or was taken without warning. */
+function isPeaceful({ lives, journal }: Played): boolean {
+  const failed = journal.operations.some(({ error, fault }) => error !== undefined || fault !== undefined);
+  return !failed && journal.losses.length + journal.detours.length === 0 && !lives.some(endedBadly);
 }
 
 function findMissingLetters(played: Played): string[] {
   const letters = new Set(played.system.destination('dead').stored.map(({ message }) => identify(message, 'dead')));
-  const invalid = sourceIds(played).flatMap((ids) => ids.filter((id) => /:(throw|broken|refuse|refuseOne)$/.test(id)));
-  const valid = [...letters].filter((id) => !invalid.includes(id));
+  const missing = played.sources.flatMap((source) => {
+    if (mayLose(played, source)) return [];
+    const invalid = idsOf(played, source).flat().filter(isInvalid);
+    return invalid.filter((id) => !letters.has(id) && !played.journal.mayBeMissing(id));
+  });
   return [
-    ...invalid.filter((id) => !letters.has(id)).map((id) => `no dead letter of ${id}`),
-    ...valid.map((id) => `a dead letter of ${id}, which is valid`),
+    ...missing.map((id) => `no dead letter of ${id}`),
+    ...[...letters].filter((id) => !isInvalid(id)).map((id) => `a dead letter of ${id}, which is valid`),
   ];
 }
 
-function shared({ lives }: Played): boolean {
-  return lives.some(({ twin }) => twin);
+/** Writes that began before the rate limit allowed it: each life and sink has a limit of its own. */
+function findTooFast({ history, journal }: Played): string[] {
+  const { messagesPerSecond } = history;
+  if (messagesPerSecond === undefined) return [];
+  const freeAt = new Map<string, number>();
+  const found: string[] = [];
+  for (const { operation, startedMs, ids } of journal.operations) {
+    if (operation.name !== 'sink.write' || operation.target === 'dead') continue;
+    const limited = `${operation.instance} to ${operation.target}`;
+    // A tenth of a millisecond is less than what a number of this size can tell.
+    if (startedMs + 0.1 < (freeAt.get(limited) ?? 0)) found.push(`a write of ${limited} was too early`);
+    freeAt.set(limited, startedMs + (ids.size / messagesPerSecond) * 1000);
+  }
+  return found;
 }
 
-/** Readers that compete for one queue cannot keep its order. */
-function keepsOrder(played: Played): boolean {
-  return !(played.history.source.replayable === false && shared(played));
-}
-
-/** Whether what happened in this history allows a sink to have messages twice. */
-function mayDuplicate(played: Played, index: number): boolean {
-  const { history, lives } = played;
-  const [sink, other] = history.sinks;
-  const atomicOwner = other === undefined && sink?.atomic === true && history.source.replayable !== false;
-  if (atomicOwner) return false;
-  const target = history.sinks[index];
-  const flushes = history.sinks.some(({ atomic, flush }) => atomic === true || flush === true);
-  const violent = history.events.some(({ action }) => action !== 'produce');
-  const deaths = lives.some(({ end }) => end !== 'resolved');
-  return (
-    violent ||
-    deaths ||
-    target === undefined ||
-    failsLaterWrites(history) ||
-    history.faults.some((fault) => mayRepeat(fault, flushes))
-  );
-}
-
-/** An invalid message fails the writes behind it in an ordered sink; of one with flush all is read again then. */
-function failsLaterWrites({ sinks, partitions }: History): boolean {
-  const ordered = sinks.some(
-    ({ atomic, flush, overlap }) => overlap === 'ordered' && (atomic === true || flush === true),
-  );
-  return ordered && partitions.flat().some((kind) => kind === 'refuse' || kind === 'refuseOne');
-}
-
-/** Whether a fault makes the engine write again what may have been stored. A mere delay, or a clean failure, does not. */
-function mayRepeat({ name, fault }: ScriptedFault, flushes: boolean): boolean {
-  if (fault.outcome === 'crash' || (fault.waitMs ?? 0) > 3000) return true;
-  const clean = fault.effect === undefined || fault.effect === 'never';
-  if (name === 'sink.open' || name === 'source.open') return false;
-  if (fault.outcome === undefined && fault.failures === undefined) return false;
-  if (name === 'sink.write') return flushes || !clean;
-  return name === 'sink.flush' || name.startsWith('source.') ? true : name === 'sink.claim' && flushes;
+/** What is dropped is counted, and as often as it came where nothing has come again. */
+function findMiscounted(played: Played): string[] {
+  const { dropped, sources, lives, journal } = played;
+  const certain = sources
+    .filter((source) => !mayLose(played, source))
+    .flatMap((source) => idsOf(played, source).flat())
+    .filter((id) => isInvalid(id) && !journal.mayBeMissing(id)).length;
+  const found: string[] = [];
+  if (dropped < certain) found.push(`${dropped} messages were counted as dropped, of ${certain}`);
+  const all = sources.flatMap((source) => idsOf(played, source).flat()).filter(isInvalid).length;
+  const calm = isPeaceful(played) && !lives.some(({ twin }) => twin);
+  if (calm && dropped > all) found.push(`${dropped} messages were counted as dropped, of only ${all}`);
+  return found;
 }

@@ -71,6 +71,14 @@ describe('a source that loses its connection', () => {
     expect(committed('p')).toBe(4);
   });
 
+  it('is told what is settled when it is open again, though a commit fails while it is closed', async () => {
+    here.produce('p', ...keys('p', 2));
+    here.system.faults.next('source.commit', fail('timeout', 20));
+    here.system.faults.next('source.read', undefined, fail('not_connected', 10));
+    await here.run({ source: { position: 'source', window: 10, batchMessages: 1 } });
+    expect(committed('p')).toBe(2);
+  });
+
   it('ends with what it read committed, though a commit loses the connection at the very end', async () => {
     here.produce('p', 'a');
     here.system.faults.next('source.commit', fail('not_connected'), fail('not_connected'));

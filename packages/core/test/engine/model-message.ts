@@ -1,8 +1,22 @@
 import type { MessageKind } from './history.js';
 
-/** The name of a source message says what becomes of it. */
-export function messageId(partition: string, index: number, kind: MessageKind): string {
-  return `${partition}/${index}:${kind}`;
+/** Where a source message lies. */
+export interface MessagePlace {
+  readonly stream: string;
+  readonly partition: string;
+  /** Offset in its partition. */
+  readonly index: number;
+}
+
+/** The name of a source message says where it lies and what becomes of it. */
+export function messageId({ stream, partition, index }: MessagePlace, kind: MessageKind): string {
+  return `${stream}/${partition}/${index}:${kind}`;
+}
+
+/** Where a message lies, by its name or by that of something that it has become. */
+export function placeOfId(id: string): MessagePlace {
+  const [stream = '', partition = '', rest = ''] = id.split('/');
+  return { stream, partition, index: Number.parseInt(rest, 10) };
 }
 
 /** Names of what a message becomes, if nothing is invalid. */
@@ -14,4 +28,9 @@ export function outputsOf(id: string): string[] {
 /** Whether the first sink refuses this output. */
 export function isRefused(output: string): boolean {
   return output.endsWith(':refuse') || output.endsWith(':refuseOne#1');
+}
+
+/** Whether a source message is invalid, in whole or in part. */
+export function isInvalid(id: string): boolean {
+  return /:(throw|broken|refuse|refuseOne)$/.test(id);
 }

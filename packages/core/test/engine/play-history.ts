@@ -1,28 +1,27 @@
 import { type ConnectorError, isConnectorError } from '../../src/error.js';
-import type { Message } from '../../src/message.js';
-import { type Pipeline, pipeline } from '../../src/pipeline.js';
-import {
-  keyText,
-  type MemoryConnector,
-  type MemoryInstance,
-  type MemorySystem,
-  memoryConnector,
-  memorySystem,
-} from '../../src/testing/index.js';
-import { flatMap, map } from '../../src/transform.js';
+import type { PipelineEvent } from '../../src/pipeline-definition.js';
+import { type MemoryInstance, type MemorySystem, memorySystem } from '../../src/testing/index.js';
 import type { History, HistoryEvent, MessageKind } from './history.js';
-import { watchHistory } from './invariants.js';
-import { messageId, outputsOf } from './model-message.js';
+import { Journal } from './journal.js';
+import { messageId } from './model-message.js';
+import { definePipeline } from './model-pipeline.js';
+import { type PlayedSource, playedSources } from './played-source.js';
 import { seededRandom } from './seeded-random.js';
+import { watchHistory } from './watch-history.js';
 
 /** One run of the pipeline in a process of its own. */
 export interface Life {
   readonly instance: MemoryInstance;
   readonly stop: AbortController;
+  /** When it began and ended, as steps of the journal. */
+  readonly startedAt: number;
+  endedAt: number;
   /** Whether it shared the outside world with another life. */
   twin: boolean;
   /** Undefined while it runs. */
   end: 'crashed' | 'resolved' | ConnectorError | undefined;
+  /** What it told that it had left unsettled; undefined when it could tell nothing. */
+  unsettled: number | undefined;
 }
 
 /** A history that was played to its end. */
@@ -30,10 +29,12 @@ export interface Played {
   readonly history: History;
   readonly system: MemorySystem;
   readonly lives: readonly Life[];
+  readonly journal: Journal;
   /** What went wrong on the way. */
   readonly problems: readonly string[];
-  /** Names of partitions, in order. */
-  readonly partitions: readonly string[];
+  readonly sources: readonly PlayedSource[];
+  /** How many invalid messages were dropped, as the events told. */
+  readonly dropped: number;
 }
 
 /** However long a back-off or a hang may be, a life ends within this time. */
@@ -44,71 +45,73 @@ export async function playHistory(history: History): Promise<Played> {
   const random = seededRandom(history.seed);
   Math.random = random;
   const system = memorySystem({ sessionTimeoutMs: 2000, revokeTimeoutMs: 40_000 });
-  const partitions = produceAll(system, history);
-  watchHistory(system, history);
-  scriptFaults(system, history, random);
-  const player = new Player(system, history, partitions);
+  const sources = playedSources(history);
+  const journal = new Journal(system, sources);
+  for (const source of sources) produceAll(system, source);
+  watchHistory(system, { history, sources, journal });
+  scriptFaults({ system, history, random, journal });
+  const player = new Player(system, history, { sources, journal });
   await player.play();
-  return { history, system, lives: player.lives, problems: player.problems, partitions };
+  const { lives, problems, dropped } = player;
+  return { history, system, lives, journal, problems, sources, dropped };
 }
 
-function produceAll(system: MemorySystem, history: History): string[] {
-  const stream = system.stream('in');
-  const names = history.source.partitions === 'single' ? [''] : history.partitions.map((_, index) => `p${index}`);
-  for (const [index, name] of names.entries()) produce(system, name, history.partitions[index] ?? []);
-  if (history.source.partitions !== 'assigned') stream.end();
-  return names;
+function produceAll(system: MemorySystem, { stream, config, partitions, kinds }: PlayedSource): void {
+  for (const [index, name] of partitions.entries()) produce(system, stream, name, kinds[index] ?? []);
+  if (config.partitions !== 'assigned') system.stream(stream).end();
 }
 
-function produce(system: MemorySystem, partition: string, kinds: readonly MessageKind[]): void {
-  const log = system.stream('in').log(partition);
+function produce(system: MemorySystem, stream: string, partition: string, kinds: readonly MessageKind[]): void {
+  const first = system.stream(stream).log(partition).entries.length;
   const messages = kinds.map((kind, index) => ({
-    key: messageId(partition, log.entries.length + index, kind),
+    key: messageId({ stream, partition, index: first + index }, kind),
     payload: Buffer.from('x'),
     ...(kind === 'broken' ? { failure: new Error('broken') } : {}),
     control: kind === 'control',
   }));
-  system.stream('in').produce(partition, messages);
+  system.stream(stream).produce(partition, messages);
 }
 
-function scriptFaults(system: MemorySystem, history: History, random: () => number): void {
+interface Script {
+  readonly system: MemorySystem;
+  readonly history: History;
+  readonly random: () => number;
+  readonly journal: Journal;
+}
+
+function scriptFaults({ system, history, random, journal }: Script): void {
   const counts = new Map<string, number>();
-  system.faults.decideBy(({ name }) => {
-    const nth = counts.get(name) ?? 0;
-    counts.set(name, nth + 1);
-    const scripted = history.faults.find((each) => each.name === name && each.nth === nth && isPossible(each, history));
+  system.faults.decideBy((operation) => {
+    const nth = counts.get(operation.name) ?? 0;
+    counts.set(operation.name, nth + 1);
+    const scripted = history.faults.find((each) => each.name === operation.name && each.nth === nth);
+    if (scripted !== undefined) journal.scripted(operation, scripted.fault);
     return scripted?.fault ?? { waitMs: Math.floor(random() * history.latencyMs) };
   });
-}
-
-/**
- * A lock that dies with its process cannot be taken or kept by somebody who was told otherwise; a run that ends in the same
- * process would keep it for ever here.
- */
-function isPossible({ name, fault }: History['faults'][number], { exclusiveStore }: History): boolean {
-  const locks = name === 'store.claim' || name === 'store.release';
-  return !(locks && exclusiveStore && (fault.outcome ?? 'ok') !== 'ok' && fault.outcome !== 'crash');
 }
 
 class Player {
   readonly lives: Life[] = [];
   readonly problems: string[] = [];
+  dropped = 0;
   readonly #system: MemorySystem;
   readonly #history: History;
-  readonly #partitions: readonly string[];
+  readonly #sources: readonly PlayedSource[];
+  readonly #journal: Journal;
   #eventsLeft: number;
 
-  constructor(system: MemorySystem, history: History, partitions: readonly string[]) {
+  constructor(system: MemorySystem, history: History, played: Pick<Played, 'sources' | 'journal'>) {
     this.#system = system;
     this.#history = history;
-    this.#partitions = partitions;
+    this.#sources = played.sources;
+    this.#journal = played.journal;
     this.#eventsLeft = history.events.length;
   }
 
   async play(): Promise<void> {
     const { clock, faults } = this.#system;
     for (const event of this.#history.events) clock.after(event.atMs, () => this.#happen(event));
-    this.#endStream();
+    this.#endStreams();
     // Each life but the last ends by a crash, a stop or a fenced claim, of which a history has only so many.
     const mostLives = this.#history.events.length + this.#history.faults.length + 2;
     for (let count = 0; count < mostLives; count += 1) {
@@ -138,109 +141,102 @@ class Player {
   #start(): Life {
     const instance = this.#system.instance(`life ${this.lives.length + 1}`);
     const running = this.#running();
-    const life: Life = { instance, stop: new AbortController(), twin: running.length > 0, end: undefined };
+    const life: Life = {
+      instance,
+      stop: new AbortController(),
+      startedAt: this.#journal.step(),
+      endedAt: Number.POSITIVE_INFINITY,
+      twin: running.length > 0,
+      end: undefined,
+      unsettled: undefined,
+    };
     for (const other of running) other.twin = true;
     this.lives.push(life);
-    instance.onCrash(() => {
-      life.end ??= 'crashed';
-    });
-    definePipeline(this.#system, instance, this.#history)
+    instance.onCrash(() => this.#ended(life, 'crashed'));
+    definePipeline({ system: this.#system, instance, sources: this.#sources }, this.#history, (event) =>
+      this.#hear(life, event),
+    )
       .run({ signal: life.stop.signal })
       .then(
-        () => {
-          life.end ??= 'resolved';
-        },
+        () => this.#ended(life, 'resolved'),
         (error: unknown) => this.#failed(life, error),
       );
     return life;
   }
 
-  #failed(life: Life, error: unknown): void {
-    if (!isConnectorError(error)) this.problems.push(`a run rejected with ${String(error)}`);
-    else {
-      life.end ??= error;
-      // Who shares the outside world learns in one of these ways that another has gone on.
-      const overtaken =
-        this.lives.some(({ twin }) => twin) && (error.code === 'fenced' || error.code === 'position_lost');
-      if (!overtaken) this.problems.push(`a run failed with ${describeEnd(error)}`);
-    }
+  #hear(life: Life, event: PipelineEvent): void {
+    if (event.type === 'stopped') life.unsettled = event.summary.unsettled;
+    if (event.type === 'deadLetter' && event.dropped) this.dropped += event.count;
+    if (event.type === 'notice') this.#journal.positionLost(event.part, this.#history.onPositionLost);
   }
 
-  #happen({ action, partition }: HistoryEvent): void {
+  #ended(life: Life, end: Life['end']): void {
+    if (life.end !== undefined) return;
+    life.end = end;
+    life.endedAt = this.#journal.step();
+    // A lock of the store dies with its process, and only then when a release was refused.
+    if (this.#history.exclusiveStore) life.instance.crash();
+  }
+
+  #failed(life: Life, error: unknown): void {
+    if (!isConnectorError(error)) {
+      this.problems.push(`a run rejected with ${String(error)}`);
+      return;
+    }
+    this.#ended(life, error);
+    // Who shares the outside world learns in one of these ways that another has gone on.
+    const discards = this.#sources.some(({ config }) => config.discardCommitted === true);
+    const overtaken = error.code === 'fenced' || (error.code === 'position_lost' && discards);
+    if (!life.twin || !overtaken) this.problems.push(`a run failed with ${describeEnd(error)}`);
+  }
+
+  #happen({ action, ...event }: HistoryEvent): void {
     this.#eventsLeft -= 1;
-    const { clock } = this.#system;
-    const stream = this.#system.stream('in');
-    const name = this.#partitions[partition % this.#partitions.length] ?? '';
-    const group = stream.group('model');
+    const source = this.#sources[event.source % this.#sources.length];
+    const partition = source?.partitions[event.partition % source.partitions.length];
     const [oldest] = this.#running();
     if (action === 'crash') oldest?.instance.crash();
     else if (action === 'stop') oldest?.stop.abort();
     else if (action === 'twin' && oldest !== undefined) this.#start();
-    else if (action === 'produce') produce(this.#system, name, ['pass', 'expand']);
-    else if (action === 'lose') group.lose(name);
-    else if (action === 'loseForAWhile' && this.#history.source.partitions === 'assigned') {
-      group.lose(name, null);
-      this.#eventsLeft += 1;
-      clock.after(700, () => {
-        this.#eventsLeft -= 1;
-        group.assignment.assign(name, undefined);
-        this.#endStream();
-      });
-    } else if (action === 'move') group.assignment.assign(name, this.#running().at(-1)?.instance.name);
-    this.#endStream();
+    else if (source !== undefined && partition !== undefined) this.#happenTo(source, partition, action);
+    this.#endStreams();
   }
 
-  #endStream(): void {
-    if (this.#eventsLeft === 0) this.#system.stream('in').end();
+  #happenTo(source: PlayedSource, partition: string, action: HistoryEvent['action']): void {
+    const stream = this.#system.stream(source.stream);
+    const group = stream.group('model');
+    if (action === 'produce') produce(this.#system, source.stream, partition, ['pass', 'expand']);
+    else if (action === 'lose') {
+      this.#journal.lost(source, partition);
+      group.lose(partition);
+    } else if (action === 'loseForAWhile' && source.config.partitions === 'assigned') {
+      this.#journal.lost(source, partition);
+      group.lose(partition, null);
+      this.#eventsLeft += 1;
+      this.#system.clock.after(700, () => {
+        this.#eventsLeft -= 1;
+        group.assignment.assign(partition, undefined);
+        this.#endStreams();
+      });
+    } else if (action === 'move') group.assignment.assign(partition, this.#running().at(-1)?.instance.name);
+    else if (this.#history.onPositionLost === undefined) return;
+    else if (action === 'discard') {
+      const before = Math.ceil(stream.log(partition).entries.length / 2);
+      this.#journal.discarded(source, partition, before);
+      stream.discard(partition, before);
+    } else if (action === 'replace') {
+      this.#journal.replaced(source);
+      stream.identity += '+';
+    }
+  }
+
+  #endStreams(): void {
+    if (this.#eventsLeft === 0) for (const { stream } of this.#sources) this.#system.stream(stream).end();
   }
 }
 
 function describeEnd(end: Life['end']): string {
   return typeof end === 'object' ? `${end.code}: ${end.message}` : String(end);
-}
-
-function definePipeline(system: MemorySystem, instance: MemoryInstance, history: History): Pipeline {
-  const memory = memoryConnector(system, instance);
-  const [first, second] = history.sinks.map((sink, index) => memory.sink({ ...sink, destination: `out${index}` }));
-  if (first === undefined) throw new Error('a history has a sink');
-  return pipeline({
-    name: 'model',
-    source: memory.source({ ...history.source, stream: 'in' }),
-    transforms: transformsOf(history, instance),
-    ...(second === undefined ? { sink: first } : { sinks: { a: first, b: second } }),
-    deadLetter: { sink: deadLetterSink(memory, history), maxRatio: 1 },
-    checkpoints: system.checkpointStore(instance, { exclusive: history.exclusiveStore }),
-    budget: history.budget,
-    batch: history.batch,
-    flush: history.flush,
-    retry: { maxDelayMs: 3000, maxAttempts: 100 },
-    timeoutMs: 6000,
-    clock: instance.clock,
-  });
-}
-
-function deadLetterSink(memory: MemoryConnector, history: History): ReturnType<MemoryConnector['sink']> {
-  return memory.sink({ ...history.deadLetter, destination: 'dead' });
-}
-
-function transformsOf({ asyncTransforms }: History, instance: MemoryInstance): ReturnType<typeof map>[] {
-  const check = (message: Message): Message => {
-    if (keyText(message).endsWith(':throw')) throw new Error('a transform threw');
-    return message;
-  };
-  const spread = (message: Message): readonly Message[] =>
-    outputsOf(keyText(message)).map((key) => ({ ...message, key }));
-  if (!asyncTransforms) return [map(check), flatMap(spread)];
-  return [
-    map(async (message) => {
-      await instance.clock.yield();
-      return check(message);
-    }),
-    flatMap(async (message) => {
-      await instance.clock.yield();
-      return spread(message);
-    }),
-  ];
 }
 
 /** One line for people: how each life ended. */

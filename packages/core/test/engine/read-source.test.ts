@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ConnectorError } from '../../src/error.js';
 import type { ReadBatch, ReadSettings } from '../../src/read.js';
 import { fail, hang, keyText, type MemorySourceInput } from '../../src/testing/index.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
@@ -172,6 +173,41 @@ describe('reading without a pipeline', () => {
     });
     expect(await all).toEqual([['a']]);
     expect(here.callsOf('source.close')).toHaveLength(1);
+  });
+
+  it.each([
+    ['not_connected', fail('not_connected')],
+    ['timeout', fail('timeout')],
+    ['timeout', hang()],
+  ] as const)(
+    'rejects a commit of which the source has not heard (%s), and its messages come again',
+    async (code, fault) => {
+      here.produce('p', ...keys('p', 4));
+      here.system.faults.next('source.commit', fault);
+      const codes: unknown[] = [];
+      const all = await readAll(read({ position: 'source' }), (batch) =>
+        batch.commit().catch((error: unknown) => {
+          codes.push((error as ConnectorError).code);
+        }),
+      );
+      expect(codes).toEqual([code]);
+      expect(all.filter(([first]) => first === 'p1')).toHaveLength(2);
+      expect(here.system.stream('in').group('memory').progress('p').committed).toBe(4);
+    },
+  );
+
+  it('rejects a commit of a batch whose partition was lost meanwhile', async () => {
+    here.produce('p', ...keys('p', 2));
+    let codes: unknown;
+    await readAll(read({ position: 'source', partitions: 'assigned', batchMessages: 1 }), async (batch) => {
+      if (codes !== undefined) return batch.commit();
+      here.system.stream('in').group('memory').lose('p');
+      here.system.stream('in').end();
+      await here.instance.clock.yield();
+      codes = await batch.commit().catch((error: unknown) => (error as ConnectorError).code);
+    });
+    expect(codes).toBe('lease_lost');
+    expect(here.system.stream('in').group('memory').progress('p').committed).toBe(2);
   });
 
   it('commits what is being handled when its signal is aborted', async () => {

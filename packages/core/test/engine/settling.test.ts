@@ -1,20 +1,36 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { crash, crashAfterEffect, fail, hang, keyText, watchSettling } from '../../src/testing/index.js';
+import {
+  crash,
+  crashAfterEffect,
+  fail,
+  hang,
+  keyText,
+  type SettlingRule,
+  watchSettling,
+} from '../../src/testing/index.js';
 import { filter, flatMap } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
   here = world();
+});
+afterEach(() => expectNoViolations(here));
+
+type Owner = NonNullable<SettlingRule['owner']>;
+
+/** Watches the commits and the checkpoint of whoever keeps the position. */
+function watch(owner: Owner): void {
   watchSettling(here.system, {
     stream: 'in',
-    owner: 'nobody', // who it is differs from test to test; the commits are watched in all
+    owner,
     identify: keyText,
     settled: (message, stored) =>
       stored('out', keyText(message)) || stored('dead', keyText(message)) || keyText(message).startsWith('filtered'),
   });
-});
-afterEach(() => expectNoViolations(here));
+}
+
+const ownerWith = (sink: object): Owner => ('atomic' in sink ? { destination: 'out' } : 'store');
 
 /** What became durable or was told, in that order. */
 function steps(): string[] {
@@ -32,6 +48,7 @@ describe('settling', () => {
     ['a sink with flush', { flush: true }],
     ['an atomic sink', { atomic: true }],
   ])('is storing, then the checkpoint, then the commit, with %s', async (_name, sink) => {
+    watch(ownerWith(sink));
     const order = steps();
     here.produce('p', 'a', 'b');
     await here.run({ sink });
@@ -39,6 +56,7 @@ describe('settling', () => {
   });
 
   it('is storing, then the commit, where the source keeps the position', async () => {
+    watch('nobody');
     const order = steps();
     here.produce('p', 'a', 'b');
     await here.run({ source: { position: 'source' } });
@@ -46,6 +64,7 @@ describe('settling', () => {
   });
 
   it('does not commit what the checkpoint store has not', async () => {
+    watch('store');
     const order = steps();
     here.produce('p', 'a', 'b');
     here.system.faults.next('store.save', fail('conflict'), fail('conflict'));
@@ -54,6 +73,7 @@ describe('settling', () => {
   });
 
   it('comes at the checkpoint interval', async () => {
+    watch('store');
     here.produce('p', 'a');
     const run = here.start({ source: { bounded: false } });
     await here.system.clock.advance(500);
@@ -67,6 +87,7 @@ describe('settling', () => {
   });
 
   it('comes at once for a source with a window, and only commits what is one prefix', async () => {
+    watch('nobody');
     here.produce('p', ...keys('p', 6));
     const run = here.start({
       source: { bounded: false, position: 'source', window: 4, batchMessages: 2 },
@@ -91,6 +112,7 @@ describe('settling', () => {
   });
 
   it('moves the position past filtered messages, also where nothing is left', async () => {
+    watch('store');
     here.produce('p', ...keys('filtered', 5));
     const stats = await here.run({ transforms: [filter(() => false)] });
     expect(stats).toMatchObject({ received: 5, filtered: 5, written: 0, unsettled: 0 });
@@ -100,6 +122,7 @@ describe('settling', () => {
   it.each([{ atomic: true }, { flush: true }])(
     'moves the position past filtered messages in a sink with %o',
     async (sink) => {
+      watch(ownerWith(sink));
       here.produce('p', ...keys('filtered', 5));
       await here.run({ transforms: [flatMap(() => [])], sink });
       const checkpoint =
@@ -109,6 +132,7 @@ describe('settling', () => {
   );
 
   it('moves the position past marks of the outside system that are no messages', async () => {
+    watch('store');
     here.produceMessages('p', { key: 'a' }, { control: true }, { control: true });
     await here.run({ source: { batchMessages: 1 } });
     expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 3 } } });
@@ -116,12 +140,14 @@ describe('settling', () => {
   });
 
   it('counts nothing as filtered that was expanded', async () => {
+    watch('store');
     here.produce('p', 'a', 'filtered', 'b');
     const twice = flatMap((message) => (keyText(message) === 'filtered' ? [] : [message, message]));
     expect(await here.run({ transforms: [twice] })).toMatchObject({ received: 3, filtered: 1, written: 4 });
   });
 
   it('reads a batch without places again as a whole when its sink stops in the middle', async () => {
+    watch('store');
     here.produce('p', ...keys('p', 4));
     here.system.destination('out').refuses = (message) => (message.key === 'p3' ? 'message_invalid' : undefined);
     await expect(here.run({ source: { positionAt: false } })).rejects.toMatchObject({ code: 'message_invalid' });
@@ -140,6 +166,7 @@ describe('a crash', () => {
   ]);
 
   it.each(cases)('%s loses and doubles nothing where the sink is atomic', async (_when, name, fault) => {
+    watch({ destination: 'out' });
     here.produce('p', ...keys('p', 10));
     here.system.faults.next(name, undefined, fault);
     const definition = {
@@ -162,6 +189,7 @@ describe('a crash', () => {
   });
 
   it.each(cases)('%s loses nothing where the checkpoint store keeps the position', async (_when, name, fault) => {
+    watch('store');
     here.produce('p', ...keys('p', 10));
     here.system.faults.next(name, undefined, fault);
     const definition = {

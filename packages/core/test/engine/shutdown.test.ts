@@ -156,6 +156,38 @@ describe('shutdown', () => {
     else expect([...new Set(stored)]).toEqual(keys('p', 4));
   });
 
+  it('counts as unsettled what the source could not be told at the very end', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.decideBy(({ name }) => (name === 'source.commit' ? fail('not_connected') : undefined));
+    const run = here.start({ source: { ...unbounded, position: 'source' }, flush: { intervalMs: 60_000 } });
+    await here.system.clock.advance(10);
+    expect(await run.stop()).toMatchObject({ written: 3, unsettled: 3 });
+    here.system.faults.stop();
+    expect(await here.run({ source: { position: 'source' } })).toMatchObject({ received: 3, unsettled: 0 });
+  });
+
+  it('counts as unsettled no more and no less than that when commits had followed one another', async () => {
+    here.system.faults.decideBy(({ name }) => (name === 'source.commit' ? delay(100) : undefined));
+    const run = here.start({ source: { ...unbounded, position: 'source', window: 10 } });
+    for (const key of keys('p', 3)) {
+      here.produce('p', key);
+      await here.system.clock.advance(20);
+    }
+    await here.system.clock.advance(1000);
+    here.system.faults.next('sink.write', hang());
+    here.produce('p', 'p4');
+    await here.system.clock.advance(10);
+    expect(await run.stop()).toMatchObject({ received: 4, unsettled: 1 });
+  });
+
+  it('counts nothing as unsettled because a source was not told that keeps no position', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.decideBy(({ name }) => (name === 'source.commit' ? fail('not_connected') : undefined));
+    const run = here.start({ source: unbounded, flush: { intervalMs: 60_000 } });
+    await here.system.clock.advance(10);
+    expect(await run.stop()).toMatchObject({ written: 3, unsettled: 0 });
+  });
+
   it('waits for asynchronous transforms', async () => {
     here.produce('p', ...keys('p', 3));
     const slow = map(async (message) => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fail, hang, hangAfterEffect, hangIgnoringAbort } from '../../src/testing/index.js';
+import { delay, fail, hang, hangAfterEffect, hangIgnoringAbort } from '../../src/testing/index.js';
 import { expectNoViolations, type World, world } from './world.js';
 
 let here: World;
@@ -101,6 +101,30 @@ describe('a flush, commit or checkpoint that takes too long', () => {
     await here.run({ sink: { flush: true }, timeoutMs: 500 });
     expect(opensOfSink()).toBe(2);
     expect(here.stored()).toEqual(['a', 'b']);
+  });
+
+  it('holds up no flush as a checkpoint, which is saved when the store has answered, and not before', async () => {
+    here.system.faults.next('store.save', delay(100_000));
+    const run = here.start({ source: { bounded: false }, sink: { flush: true } });
+    await here.system.clock.advance(2000);
+    here.produce('p', 'c');
+    await here.system.clock.advance(60_000);
+    expect(here.stored()).toEqual(['a', 'b', 'c']);
+    expect(here.events).toContainEqual(expect.objectContaining({ type: 'degraded', part: 'checkpoint' }));
+    expect(here.callsOf('store.save')).toHaveLength(1);
+    await here.system.clock.advance(60_000);
+    expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 3 } } });
+    await run.stop();
+  });
+
+  it('does not go on with a checkpoint after the run has ended', async () => {
+    here.system.faults.decideBy(({ name }) => (name === 'store.save' ? fail('rate_limited') : undefined));
+    const run = here.start({ source: { bounded: false } });
+    await here.system.clock.advance(10);
+    await expect(run.stop()).rejects.toMatchObject({ code: 'rate_limited' });
+    const saves = here.callsOf('store.save').length;
+    await here.system.clock.advance(60_000);
+    expect(here.callsOf('store.save')).toHaveLength(saves);
   });
 
   it('has a hanging commit tried again after the source was opened again or answered', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay, fail } from '../../src/testing/index.js';
+import { delay, fail, failMessages } from '../../src/testing/index.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 let here: World;
@@ -95,6 +95,37 @@ describe('a source that keeps no position', () => {
     here.system.faults.next('sink.write', undefined, fail('conflict'), undefined, undefined, fail('not_connected'));
     await here.run({ source: { ...none, batchMessages: 2 }, sink: { flush: true, preferred: { maxMessages: 2 } } });
     expect([...new Set(here.stored())]).toEqual(keys('p', 6));
+  });
+
+  it('has its messages kept and written again after a write failed for which a flush had waited', async () => {
+    here.produce('p', ...keys('p', 6));
+    here.system.faults.next('sink.write', undefined, fail('conflict', 50));
+    await here.run({
+      source: { ...none, batchMessages: 2 },
+      sink: { atomic: true, preferred: { maxMessages: 2 } },
+      flush: { intervalMs: 20 },
+    });
+    expect(here.stored()).toEqual(keys('p', 6));
+  });
+
+  it('has a message kept and written again that a sink took over of a write that failed in part', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('sink.write', failMessages('conflict', 1));
+    here.system.faults.next('sink.flush', fail('conflict'));
+    await here.run({ source: none, sink: { flush: true } });
+    expect(new Set(here.stored())).toEqual(new Set(keys('p', 4)));
+  });
+
+  it('has its messages written again after a failed flush also while their partition is given up', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('sink.flush', fail('conflict'));
+    const run = here.start({ source: { ...none, partitions: 'assigned', bounded: false }, sink: { flush: true } });
+    await here.system.clock.advance(100);
+    const { assignment } = here.system.stream('in').group('copy');
+    assignment.assign('p', null);
+    await here.system.clock.run(() => assignment.holder('p') === undefined);
+    await run.stop();
+    expect(new Set(here.stored())).toEqual(new Set(keys('p', 4)));
   });
 
   it('is bounded by the budget as any other one', async () => {

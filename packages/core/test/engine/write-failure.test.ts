@@ -31,10 +31,12 @@ const batchError = (failures: Record<number, ErrorCode>): BatchError =>
 const payloads = (pieces: readonly Piece[]): unknown[] =>
   pieces.flatMap(({ messages }) => messages.map(({ payload }) => payload));
 
+const plain = { atomic: false, flushes: false };
+
 describe('a write that failed', () => {
   it('as a whole, in a way that may pass, is written again as it was', () => {
     const pieces = [piece(2), piece(3, 2)];
-    expect(judgeWrite(pieces, error('timeout'), false)).toEqual({
+    expect(judgeWrite(pieces, error('timeout'), plain)).toEqual({
       done: [],
       refused: [],
       again: pieces,
@@ -44,7 +46,7 @@ describe('a write that failed', () => {
 
   it('as a whole, because it is invalid, is taken apart into single messages that keep place and origin', () => {
     const whole = piece(3, 5);
-    const { again, done, refused, error: reason } = judgeWrite([whole], error('message_too_large'), false);
+    const { again, done, refused, error: reason } = judgeWrite([whole], error('message_too_large'), plain);
     expect([done, refused, reason]).toEqual([[], [], undefined]);
     expect(again.map((one) => [one.messages[0]?.payload, originAt(one, 0), one.alone, one.last])).toEqual([
       [5, 5, true, false],
@@ -57,7 +59,7 @@ describe('a write that failed', () => {
 
   it('with one message, because it is invalid, is that message refused', () => {
     const one = piece(1, 9);
-    expect(judgeWrite([one], error('message_invalid'), false)).toMatchObject({
+    expect(judgeWrite([one], error('message_invalid'), plain)).toMatchObject({
       done: [one],
       refused: [{ origin: 9 }],
       again: [],
@@ -65,7 +67,7 @@ describe('a write that failed', () => {
   });
 
   it('names as its reason a fatal failure before one that may pass', () => {
-    const verdict = judgeWrite([piece(3)], batchError({ 0: 'conflict', 1: 'permission_denied', 2: 'timeout' }), false);
+    const verdict = judgeWrite([piece(3)], batchError({ 0: 'conflict', 1: 'permission_denied', 2: 'timeout' }), plain);
     expect(verdict.error?.code).toBe('permission_denied');
   });
 
@@ -81,7 +83,7 @@ describe('a write that failed', () => {
         });
         const flat = plan.flat();
         const failures = flat.flatMap((code, index) => (code === undefined ? [] : [{ index, error: error(code) }]));
-        const verdict = judgeWrite(pieces, new BatchError(failures), atomic);
+        const verdict = judgeWrite(pieces, new BatchError(failures), { atomic, flushes: false });
         const isInvalid = (index: number): boolean => flat[index] === 'message_invalid';
         const indexes = flat.map((_, index) => index);
         expect(verdict.refused.map(({ origin }) => origin)).toEqual(indexes.filter(isInvalid));

@@ -47,14 +47,14 @@ async function copy(name: string, tests: ReadonlySet<string>): Promise<void> {
   }
 }
 
-async function patch(path: string, { name, find, replace }: Mutant): Promise<void> {
-  const text = await readFile(path, 'utf8');
-  if (text.split(find).length !== 2)
-    throw new Error(`mutant "${name}": its text does not stand exactly once in ${basename(path)}`);
-  await writeFile(
-    path,
-    text.replace(find, () => replace),
-  );
+async function patch(path: string, mutant: Mutant): Promise<void> {
+  let text = await readFile(path, 'utf8');
+  for (const { find, replace } of [mutant, ...(mutant.guards ?? [])]) {
+    if (text.split(find).length !== 2)
+      throw new Error(`mutant "${mutant.name}": its text does not stand exactly once in ${basename(path)}`);
+    text = text.replace(find, () => replace);
+  }
+  await writeFile(path, text);
 }
 
 /** One process for all copies; that tests fail is what it is for. */

@@ -7,6 +7,8 @@ export interface Mutant {
   /** Stands in the file exactly once. */
   readonly find: string;
   readonly replace: string;
+  /** Other guards of the same promise in the same file, of which one is enough. */
+  readonly guards?: readonly { readonly find: string; readonly replace: string }[];
   readonly test: { readonly file: string; readonly title: string };
 }
 
@@ -117,6 +119,28 @@ export const mutants: readonly Mutant[] = [
       file: 'dead-letter-sink.test.ts',
       title: 'holds only the position when it is down, and gets all when it is back',
     },
+  },
+  {
+    name: 'commits under a lease that was lost',
+    file: 'committer.ts',
+    find: ' || lease.lost || lease.over) return;',
+    replace: ') return;',
+    guards: [{ find: '      if (lease.lost || lease.over) continue;\n', replace: '' }],
+    test: { file: 'leases.test.ts', title: 'does not commit under the new lease what was written under the old one' },
+  },
+  {
+    name: 'flushes half a message',
+    file: 'sink-writer.ts',
+    find: ' && (!atomic || stuck() || this.#queues.begun === 0));',
+    replace: ' && (atomic || stuck()));',
+    guards: [
+      { find: '(this.#queues.begun === 0 && !this.#queues.torn)', replace: 'this.#queues.begun >= 0' },
+      {
+        find: 'begunOnly: this.#pauses > 0, mayStart: this.#mayStart',
+        replace: 'begunOnly: false, mayStart: (queue) => this.#pauses === 0 && this.#mayStart(queue)',
+      },
+    ],
+    test: { file: 'atomic-sink.test.ts', title: 'is flushed with whole source messages and whole batches only' },
   },
   {
     name: 'retries a full disk for ever',

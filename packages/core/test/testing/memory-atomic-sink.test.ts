@@ -9,7 +9,17 @@ import {
   type MemorySystem,
   memorySystem,
 } from '../../src/testing/index.js';
-import { batchOf, checkpointAt, expectCode, noSignal, openSink, pending, storedKeys } from './open-drivers.js';
+import {
+  batchOf,
+  checkpointAt,
+  expectCode,
+  expectViolation,
+  noSignal,
+  openSink,
+  openSource,
+  pending,
+  storedKeys,
+} from './open-drivers.js';
 
 let system: MemorySystem;
 beforeEach(() => {
@@ -26,6 +36,20 @@ describe('an atomic sink', () => {
     await sink.flush?.(checkpointAt('p', 1), noSignal());
     expect(storedKeys(system)).toEqual(['a']);
     expect(system.destination('out').checkpoint('copy')).toEqual(checkpointAt('p', 1));
+  });
+
+  it('stores no messages without their position where it is the only sink, unless nobody keeps that', async () => {
+    const sink = await openSink(system, atomic, system.instance('a'), 'sink');
+    await sink.claim?.(['source:p']);
+    await sink.write(batchOf('source:p', 'a'), noSignal());
+    await expectViolation(
+      system,
+      () => sink.flush?.({}, noSignal()),
+      'messages of "source:p" but without its position',
+    );
+    await openSource(system, { position: 'none' });
+    await sink.flush?.({}, noSignal());
+    expect(storedKeys(system)).toEqual(['a']);
   });
 
   it('keeps the positions of partitions that a flush does not name', async () => {

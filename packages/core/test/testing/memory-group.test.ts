@@ -58,6 +58,46 @@ describe('the set of partitions', () => {
     expect(group.assignment.holder('q')).toBe('b');
   });
 
+  it('ends for all members when each partition of a stream that has ended is where it is to be', async () => {
+    const one = setsOf(await openSource(system, assigned));
+    await one.next();
+    const two = setsOf(await openSource(system, assigned, system.instance('b')));
+    await two.next();
+    system.stream('in').end();
+    const moved = two.next();
+    await one.next();
+    const end = one.next();
+    expect(await moved).toEqual(['q']);
+    expect(await system.clock.settle(end)).toBeUndefined();
+  });
+
+  it('leaves a partition with a member that was told the end, also when another one joins', async () => {
+    const driver = await openSource(system, assigned);
+    const one = setsOf(driver);
+    await one.next();
+    system.stream('in').end();
+    expect(await one.next()).toBeUndefined();
+    const two = setsOf(await openSource(system, assigned, system.instance('b')));
+    expect(await two.next()).toEqual([]);
+    expect(await two.next()).toBeUndefined();
+  });
+
+  it('lets a partition be read until the next set is heard of, and says then that it is lost', async () => {
+    const driver = await openSource(system, assigned);
+    const sets = setsOf(driver);
+    expect(await sets.next()).toEqual(['p', 'q']);
+    group.lose('p', null);
+    system.faults.next('source.partitions', { waitMs: 100, effect: 'first' });
+    const told = sets.next();
+    await system.clock.advance(50);
+    await expectCode(lease(driver, 'p').next(), 'lease_lost');
+    expect(await system.clock.settle(told)).toEqual(['q']);
+    expect(system.violations.found).toEqual([]);
+    void sets.next();
+    await system.clock.advance(0);
+    await expectViolation(system, () => lease(driver, 'p'), 'which is not in the set');
+  });
+
   it('gives the partitions of a member that has died to others after the session time', async () => {
     const instance = system.instance('a');
     const one = setsOf(await openSource(system, assigned, instance));

@@ -12,10 +12,10 @@ import {
   memoryConnector,
 } from '../../src/testing/index.js';
 
-function contextOf(pipeline: string): DriverContext {
+function contextOf(pipeline: string, id: string): DriverContext {
   return {
     pipeline,
-    id: 'source',
+    id,
     signal: new AbortController().signal,
     metrics: { add: () => {}, set: () => {} },
     notice: () => {},
@@ -29,19 +29,20 @@ export async function openSource(
   instance: MemoryInstance = system.instance('a'),
 ): Promise<SourceDriver> {
   const source = memoryConnector(system, instance).source({ stream: 'in', ...config });
-  const driver = await source.connector.source?.open(source.config, {}, contextOf('copy'));
+  const driver = await source.connector.source?.open(source.config, {}, contextOf('copy', 'source'));
   if (driver === undefined) throw new Error('no source');
   return driver;
 }
 
-/** Opens a sink driver as the engine does, for destination `out`. */
+/** Opens a sink driver as the engine does, for destination `out`; with the id `sink` it is the only one of its pipeline. */
 export async function openSink(
   system: MemorySystem,
   config: Partial<MemorySinkInput> = {},
   instance: MemoryInstance = system.instance('a'),
+  id = 'one',
 ): Promise<SinkDriver> {
   const sink = memoryConnector(system, instance).sink({ destination: 'out', payload: 'value', ...config });
-  const driver = await sink.connector.sink?.open(sink.config, {}, contextOf('copy'));
+  const driver = await sink.connector.sink?.open(sink.config, {}, contextOf('copy', id));
   if (driver === undefined) throw new Error('no sink');
   return driver;
 }

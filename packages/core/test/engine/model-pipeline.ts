@@ -1,0 +1,81 @@
+import type { Message } from '../../src/message.js';
+import { type Pipeline, pipeline } from '../../src/pipeline.js';
+import type { PipelineEvent } from '../../src/pipeline-definition.js';
+import {
+  keyText,
+  type MemoryConnector,
+  type MemoryInstance,
+  type MemorySystem,
+  memoryConnector,
+} from '../../src/testing/index.js';
+import { flatMap, map } from '../../src/transform.js';
+import type { History } from './history.js';
+import { outputsOf } from './model-message.js';
+import type { PlayedSource } from './played-source.js';
+
+/** How long a call of the outside world may take. */
+export const writeTimeoutMs = 6000;
+
+/** Where a pipeline runs and what it reads. */
+export interface Surroundings {
+  readonly system: MemorySystem;
+  readonly instance: MemoryInstance;
+  readonly sources: readonly PlayedSource[];
+}
+
+/** The pipeline of a history, as one instance runs it. */
+export function definePipeline(
+  { system, instance, sources }: Surroundings,
+  history: History,
+  onEvent: (event: PipelineEvent) => void,
+): Pipeline {
+  const memory = memoryConnector(system, instance);
+  const [first, second] = history.sinks.map((sink, index) => memory.sink({ ...sink, destination: `out${index}` }));
+  const read = sources.map(({ id, stream, config }) => [id, memory.source({ ...config, stream })] as const);
+  const [[, only] = [], another] = read;
+  if (first === undefined || only === undefined) throw new Error('a history has a source and a sink');
+  return pipeline({
+    name: 'model',
+    ...(another === undefined ? { source: only } : { sources: Object.fromEntries(read) }),
+    transforms: transformsOf(history, instance),
+    ...(second === undefined ? { sink: first } : { sinks: { a: first, b: second } }),
+    ...(history.onInvalid === undefined
+      ? { deadLetter: { sink: deadLetterSink(memory, history), maxRatio: 1 } }
+      : { onInvalid: history.onInvalid }),
+    ...(history.order === undefined ? {} : { order: history.order }),
+    ...(history.onPositionLost === undefined ? {} : { onPositionLost: history.onPositionLost }),
+    ...(history.messagesPerSecond === undefined ? {} : { rateLimit: { messagesPerSecond: history.messagesPerSecond } }),
+    checkpoints: system.checkpointStore(instance, { exclusive: history.exclusiveStore }),
+    budget: history.budget,
+    batch: history.batch,
+    flush: history.flush,
+    retry: { maxDelayMs: 3000, maxAttempts: 100 },
+    timeoutMs: writeTimeoutMs,
+    clock: instance.clock,
+    onEvent,
+  });
+}
+
+function deadLetterSink(memory: MemoryConnector, history: History): ReturnType<MemoryConnector['sink']> {
+  return memory.sink({ ...history.deadLetter, destination: 'dead' });
+}
+
+function transformsOf({ asyncTransforms }: History, instance: MemoryInstance): ReturnType<typeof map>[] {
+  const check = (message: Message): Message => {
+    if (keyText(message).endsWith(':throw')) throw new Error('a transform threw');
+    return message;
+  };
+  const spread = (message: Message): readonly Message[] =>
+    outputsOf(keyText(message)).map((key) => ({ ...message, key }));
+  if (!asyncTransforms) return [map(check), flatMap(spread)];
+  return [
+    map(async (message) => {
+      await instance.clock.yield();
+      return check(message);
+    }),
+    flatMap(async (message) => {
+      await instance.clock.yield();
+      return spread(message);
+    }),
+  ];
+}

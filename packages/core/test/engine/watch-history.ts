@@ -1,0 +1,52 @@
+import type { Message } from '../../src/message.js';
+import { keyText, type MemorySystem, type SettlingRule, watchSettling } from '../../src/testing/index.js';
+import type { History } from './history.js';
+import type { Journal } from './journal.js';
+import { isInvalid, isRefused, outputsOf } from './model-message.js';
+import type { PlayedSource } from './played-source.js';
+
+/** What is watched. */
+export interface Watched {
+  readonly history: History;
+  readonly sources: readonly PlayedSource[];
+  readonly journal: Journal;
+}
+
+/** Lets the destinations refuse what is to be invalid, and watches what is settled while the history runs. */
+export function watchHistory(system: MemorySystem, { history, sources, journal }: Watched): void {
+  system.destination('out0').refuses = (message) => (isRefused(keyText(message)) ? 'message_invalid' : undefined);
+  const dropsInvalid = history.onInvalid === 'drop';
+  for (const source of sources) {
+    // Nothing is ever settled of a source whose position nobody keeps.
+    if (source.owner === 'none') continue;
+    watchSettling(system, {
+      stream: source.stream,
+      sourceId: source.id,
+      owner: watchedOwner(source),
+      identify,
+      begun: (message, stored) =>
+        !journal.restarted(source.id) && outputsOf(keyText(message)).some((output) => stored('out0', output)),
+      settled(message, stored) {
+        const id = keyText(message);
+        if (journal.mayBeMissing(id)) return true;
+        const given = dropsInvalid && isInvalid(id) ? true : stored('dead', id);
+        if (id.endsWith(':throw') || id.endsWith(':broken')) return given;
+        return history.sinks.every((_, index) =>
+          outputsOf(id).every((output) => (index === 0 && isRefused(output) ? given : stored(`out${index}`, output))),
+        );
+      },
+    });
+  }
+}
+
+function watchedOwner({ owner }: PlayedSource): NonNullable<SettlingRule['owner']> {
+  if (owner === 'sink') return { destination: 'out0' };
+  return owner === 'store' ? 'store' : 'nobody';
+}
+
+/** A message by its key, a dead letter by the key of the message that it holds. */
+export function identify(message: Message, destination: string): string {
+  if (destination !== 'dead') return keyText(message);
+  const letter = message.payload as { message: { key: { value: string } } };
+  return letter.message.key.value;
+}
