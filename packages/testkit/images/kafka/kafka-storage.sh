@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /etc/kafka/docker/java.sh kafka.tools.StorageTool "$@"

@@ -1,0 +1,61 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Sink } from '@sluice/core';
+import { defineConnector, type Message, z } from '@sluice/core/driver';
+
+/** A sink that keeps in this process what it is given, by source partition. */
+export interface CapturedMessages {
+  readonly sink: Sink;
+  readonly messages: ReadonlyMap<string, readonly Message[]>;
+  readonly count: number;
+  /** Takes nothing until {@link CapturedMessages.open}. */
+  block(): void;
+  open(): void;
+}
+
+/** Nothing captured yet. @param delayMs how long it takes over each write, so that messages wait behind it. Default 0 */
+export function captureMessages(delayMs = 0): CapturedMessages {
+  const messages = new Map<string, Message[]>();
+  let gate: PromiseWithResolvers<void> | undefined;
+  const connector = defineConnector({
+    name: 'captured',
+    title: 'Captured messages',
+    contract: 1,
+    sink: {
+      config: z.strictObject({}),
+      capabilities: () => ({
+        atomic: false,
+        idempotent: false,
+        overlap: 'none',
+        payload: 'bytes',
+        changes: false,
+        preferred: { maxMessages: 1000, maxBytes: 1024 * 1024, maxInFlight: 1 },
+      }),
+      open: () =>
+        Promise.resolve({
+          async write(batch) {
+            if (delayMs > 0) await delay(delayMs);
+            await gate?.promise;
+            for (const { partition, from, to } of batch.slices) {
+              const name = partition.slice(partition.indexOf(':') + 1);
+              messages.set(name, [...(messages.get(name) ?? []), ...batch.messages.slice(from, to)]);
+            }
+          },
+          close: () => Promise.resolve(),
+        }),
+    },
+  });
+  return {
+    sink: connector.sink({}),
+    messages,
+    get count() {
+      return [...messages.values()].reduce((sum, { length }) => sum + length, 0);
+    },
+    block: () => {
+      gate ??= Promise.withResolvers();
+    },
+    open: () => {
+      gate?.resolve();
+      gate = undefined;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import type { Source } from '@sluice/core';
+import { defineConnector, type Position, type SourceBatch, z } from '@sluice/core/driver';
+import type { Carries, NativeMessage } from './harness.js';
+import { numberedMessages } from './native-messages.js';
+import { asMessage } from './stored-messages.js';
+
+/** Which messages a source makes. */
+export interface NumberedSourceSettings {
+  readonly carries: Carries;
+  readonly partitions: readonly string[];
+  /** Messages of one batch. */
+  readonly batchMessages: number;
+  /** Where each partition ends: so many messages behind the place at which it was first read. Default: never. */
+  readonly more?: number;
+  /** Told where a partition is read from. */
+  readonly onRead?: (partition: string, from: number) => void;
+  /** Told what the engine commits. */
+  readonly onCommit?: (partition: string, position: number) => Promise<void>;
+}
+
+/**
+ * A source that makes its messages of nothing but their numbers, so that it survives every crash, and no outside system is
+ * needed to know what was in it. It keeps no position: the sink does, or a checkpoint store.
+ */
+export function numberedSource(settings: NumberedSourceSettings): Source {
+  const { partitions, onCommit = () => Promise.resolve() } = settings;
+  const ends = new Map<string, number>();
+  return defineConnector({
+    name: 'numbered',
+    title: 'Numbered messages',
+    contract: 1,
+    source: {
+      config: z.strictObject({}),
+      capabilities: () => ({
+        position: 'engine',
+        replayable: true,
+        order: 'partition',
+        bounded: settings.more !== undefined,
+        window: false,
+        changes: false,
+        keyed: settings.carries.key,
+      }),
+      open: () =>
+        Promise.resolve({
+          async *partitions() {
+            yield partitions;
+          },
+          read(partition, position, { signal }) {
+            const from = numberOf(position);
+            settings.onRead?.(partition, from);
+            const end = ends.get(partition) ?? from + (settings.more ?? Number.POSITIVE_INFINITY);
+            ends.set(partition, end);
+            return batches(settings, { partition, from, end, signal });
+          },
+          commit: (partition, position) => onCommit(partition, numberOf(position)),
+          close: () => Promise.resolve(),
+        }),
+    },
+  }).source({});
+}
+
+/** The messages of a partition before `end`. */
+export function messagesBefore(
+  { carries }: { readonly carries: Carries },
+  partition: string,
+  end: number,
+): NativeMessage[] {
+  return numberedMessages(carries, { label: partition, count: end });
+}
+
+interface Stretch {
+  readonly partition: string;
+  readonly from: number;
+  readonly end: number;
+  readonly signal: AbortSignal;
+}
+
+async function* batches(settings: NumberedSourceSettings, stretch: Stretch): AsyncGenerator<SourceBatch> {
+  const { partition, end, signal } = stretch;
+  for (let from = stretch.from; from < end && !signal.aborted; ) {
+    const first = from;
+    const count = Math.min(settings.batchMessages, end - first);
+    const messages = numberedMessages(settings.carries, { label: partition, from: first, count }).map(asMessage);
+    from += count;
+    yield { messages, position: from, bytes: 100 * count, positionAt: (index) => first + index + 1 };
+  }
+}
+
+/** The position of this source: how many messages lie before it. */
+export function numberOf(position: Position | undefined): number {
+  return typeof position === 'number' ? position : 0;
+}

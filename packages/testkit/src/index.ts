@@ -1,0 +1,36 @@
+export { type Certificate, type CertificateAuthority, createCertificateAuthority } from './certificates.js';
+export type { Behaviour } from './conformance/behaviour.js';
+export { behaviours } from './conformance/behaviours.js';
+export { type ConformanceSettings, conformance } from './conformance/conformance.js';
+export type {
+  Carries,
+  Faults,
+  Harness,
+  NativeMessage,
+  OpenHarness,
+  Place,
+  SinkHarness,
+  SinkPlace,
+  SourceHarness,
+  SourcePlace,
+  Unable,
+  WrongConfig,
+} from './conformance/harness.js';
+export {
+  type CutMode,
+  type FaultProxy,
+  type FaultProxyOptions,
+  type Latency,
+  startFaultProxy,
+} from './fault-proxy.js';
+export type { Direction, Interceptor, Passing, Verdict } from './proxy-connection.js';
+export { type KafkaServer, type StartKafkaOptions, startKafka } from './servers/kafka.js';
+export {
+  breakKafka,
+  type KafkaFault,
+  type KafkaFaultWatch,
+  type KafkaRequest,
+} from './servers/kafka-faults.js';
+export { type KafkaUser, type SecuredKafkaServer, startSecuredKafka } from './servers/secured-kafka.js';
+export type { TestServer } from './test-server.js';
+export { uniqueName } from './unique-name.js';

@@ -1,0 +1,4 @@
+import { conformance } from '@sluice/testkit';
+import { udpHarness } from './conformance-harness.js';
+
+conformance(async () => udpHarness(), { title: 'UDP conforms' });
