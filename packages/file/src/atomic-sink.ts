@@ -28,7 +28,7 @@ import { isRotationDue, nextRotatedName } from './rotation.js';
  *
  * | the last step that was done | what a claim finds | what it does |
  * | --- | --- | --- |
- * | write: append to the output | more than the recorded length | cuts it off |
+ * | write, or just after it: append to the output | more than the recorded length | cuts it off |
  * | flush: sync the output and, at the same time, write and sync a new checkpoint beside the old one | the same, perhaps a leftover | cuts it off, deletes the leftover |
  * | flush: when both are done, rename it over the old one | exactly the recorded length | nothing |
  * | flush with rotation: the same, the checkpoint naming the rotated file | the inode of the rotated file at the path | renames it |
