@@ -9,7 +9,7 @@ import { isRotationDue, nextRotatedName } from './rotation.js';
 /** Opens a sink that only appends: what it took over before a crash is written again. Several may share a file. */
 export async function openAppendSink(config: FileSinkSettings, path: string): Promise<SinkDriver> {
   const framing = createFraming(config.framing);
-  const encode = encoder(framing, { reuse: compressionOf(path) === undefined });
+  const encode = encoder(framing, { buffers: compressionOf(path) === undefined ? 1 : 0 });
   const settings = { isShared: true, hasLines: framing.name !== 'length-prefixed' };
   const openOutput = async (): Promise<OutputFile> => {
     const output = await OutputFile.open(path, settings);

@@ -28,7 +28,7 @@ import { isRotationDue, nextRotatedName } from './rotation.js';
  *
  * | the last step that was done | what a claim finds | what it does |
  * | --- | --- | --- |
- * | write: append to the output | more than the recorded length | cuts it off |
+ * | write, or just after it: append to the output | more than the recorded length | cuts it off |
  * | flush: sync the output and, at the same time, write and sync a new checkpoint beside the old one | the same, perhaps a leftover | cuts it off, deletes the leftover |
  * | flush: when both are done, rename it over the old one | exactly the recorded length | nothing |
  * | flush with rotation: the same, the checkpoint naming the rotated file | the inode of the rotated file at the path | renames it |
@@ -50,13 +50,17 @@ export class AtomicSink implements SinkDriver {
   /** Undefined before a claim, and from the start of a flush to its success. */
   #checkpoint: OutputCheckpoint | undefined;
   #begunAt = 0;
+  /** The last write, which goes on while the next messages come. Once one has rejected, so do all after it, until a claim. */
+  #writing: Promise<void> = Promise.resolve();
+  /** The one before it. */
+  #writingBefore: Promise<void> = Promise.resolve();
 
   constructor(config: FileSinkSettings, path: string, context: DriverContext) {
     this.#config = config;
     this.#context = context;
     this.#path = path;
     this.#framing = createFraming(config.framing);
-    this.#encode = encoder(this.#framing, { reuse: compressionOf(path) === undefined });
+    this.#encode = encoder(this.#framing, { buffers: compressionOf(path) === undefined ? 2 : 0 });
   }
 
   claim(partitions: readonly string[]): Promise<Checkpoint> {
@@ -70,11 +74,24 @@ export class AtomicSink implements SinkDriver {
     return this.#naming(async () => {
       signal.throwIfAborted();
       const { output } = await this.#claimed();
+      // One more is taken while the last one is under way: its bytes lie elsewhere.
+      await (output.isEmpty ? this.#writing : this.#writingBefore);
+      signal.throwIfAborted();
       const { bytes, failures } = this.#encode(messages, output.isEmpty);
       if (failures.length > 0) throw new BatchError(failures);
       if (output.isEmpty) this.#begunAt = Date.now();
-      await output.write(bytes);
+      this.#writeBehind(output, bytes);
     });
+  }
+
+  /**
+   * Not awaited: the messages are bytes now, and the sooner they are let go, the less the heap grows. A function of its own, so that
+   * what waits does not hold them.
+   */
+  #writeBehind(output: OutputFile, bytes: Uint8Array): void {
+    this.#writingBefore = this.#writing;
+    this.#writing = this.#writing.then(() => output.write(bytes));
+    this.#writing.catch(ignore); // a later write or the flush rejects with it
   }
 
   flush(moved: Checkpoint, signal: AbortSignal): Promise<void> {
@@ -82,6 +99,7 @@ export class AtomicSink implements SinkDriver {
       signal.throwIfAborted();
       const { output, checkpoint } = await this.#claimed();
       this.#checkpoint = undefined;
+      await this.#writing;
       await output.complete();
       const isRotated = isRotationDue(this.#config.rotate, output.length, this.#begunAt);
       if (output.length === checkpoint.length && Object.keys(moved).length === 0 && !isRotated) {
@@ -103,7 +121,7 @@ export class AtomicSink implements SinkDriver {
 
   async close(): Promise<void> {
     this.#checkpoint = undefined;
-    await this.#output?.close();
+    await this.#closeOutput();
     this.#lock?.release();
     this.#lock = undefined;
   }
@@ -117,11 +135,18 @@ export class AtomicSink implements SinkDriver {
     );
   }
 
+  async #closeOutput(): Promise<void> {
+    await this.#writing.catch(ignore); // what failed was not flushed
+    this.#writing = Promise.resolve();
+    this.#writingBefore = this.#writing;
+    await this.#output?.close();
+  }
+
   /** Makes the output what the checkpoint says, and raises the fence. */
   async #takeOver(): Promise<OutputCheckpoint> {
     const { pipeline } = this.#context;
     this.#checkpoint = undefined;
-    await this.#output?.close();
+    await this.#closeOutput();
     await makeFolderDurably(dirname(this.#path));
     this.#lock ??= lockOutput(this.#path);
     await removeLeftovers(this.#checkpointPath);
@@ -242,6 +267,8 @@ export class AtomicSink implements SinkDriver {
     }
   }
 }
+
+function ignore(): void {}
 
 /** Where the checkpoint of an output lies. */
 export function checkpointPath(path: string): string {

@@ -35,7 +35,7 @@ export class FileCutter {
     this.identity = cutting.identity;
   }
 
-  push(chunk: Uint8Array): Iterable<SourceBatch> {
+  push(chunk: Uint8Array): SourceBatch[] {
     return this.#batches(this.#unframer.push(chunk));
   }
 
@@ -48,14 +48,15 @@ export class FileCutter {
   }
 
   /** The file is complete. */
-  end(): Iterable<SourceBatch> {
+  end(): SourceBatch[] {
     return this.#batches(this.#unframer.end());
   }
 
   /** The end is reached: from here on messages are kept. Gives the position, so that a restart begins here, too. */
-  *keepFromHere(): Iterable<SourceBatch> {
-    if (this.#dropping) yield this.here();
+  keepFromHere(): SourceBatch[] {
+    const batches = this.#dropping ? [this.here()] : [];
     this.#dropping = false;
+    return batches;
   }
 
   /** Says where the reading stands. */
@@ -64,7 +65,7 @@ export class FileCutter {
     return positionBatch(toPosition(finishedNs === undefined ? place : { ...place, finishedNs: String(finishedNs) }));
   }
 
-  #batches(frames: Frames): Iterable<SourceBatch> {
+  #batches(frames: Frames): SourceBatch[] {
     const { identity, size } = this;
     const { topic, options } = this.#cutting;
     const unframer = this.#unframer;

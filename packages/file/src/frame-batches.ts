@@ -16,21 +16,25 @@ export interface BatchOrigin {
 }
 
 /** Makes batches of what was cut from a chunk: one, unless a limit is crossed. */
-export function* batchesOf(frames: Frames, origin: BatchOrigin): Generator<SourceBatch> {
+export function batchesOf(frames: Frames, origin: BatchOrigin): SourceBatch[] {
+  const batches: SourceBatch[] = [];
   let start = origin.start;
   for (let from = 0; from < frames.ends.length; ) {
     const to = whereToCut(frames.ends, from, start, origin);
     const end = frames.ends[to - 1] ?? start;
-    yield batchOf(messagesOf(frames, from, to, origin.topic), {
-      ends: frames.ends,
-      from,
-      bytes: end - start,
-      failures: failuresOf(frames, from, to),
-      origin,
-    });
+    batches.push(
+      batchOf(messagesOf(frames, from, to, origin.topic), {
+        ends: frames.ends,
+        from,
+        bytes: end - start,
+        failures: failuresOf(frames, from, to),
+        origin,
+      }),
+    );
     from = to;
     start = end;
   }
+  return batches;
 }
 
 /** A batch that only moves the position. */

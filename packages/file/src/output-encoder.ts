@@ -14,16 +14,21 @@ export type Encode = (messages: readonly Message[], first: boolean) => Encoded;
 const scratchBytes = 2 * 1024 * 1024;
 
 /**
- * Encodes writes. With `reuse` the bytes of one are good only until the next: it takes the same memory, which saves the system
- * from handing out and clearing as much as is written.
+ * Encodes writes, into so many buffers in turn: the bytes of one are good until as many more were encoded. That saves the system
+ * from handing out and clearing as much as is written. With none, each has memory of its own.
  */
-export function encoder(framing: Framing, { reuse }: { readonly reuse: boolean }): Encode {
-  const scratch = Buffer.allocUnsafeSlow(reuse ? scratchBytes : 0);
+export function encoder(framing: Framing, { buffers }: { readonly buffers: 0 | 1 | 2 }): Encode {
+  const scratches = Array.from({ length: buffers }, () => Buffer.allocUnsafeSlow(scratchBytes));
+  let next = 0;
   return (messages, first) => {
-    const bytes = framing.join?.(messages, scratch);
-    return bytes === undefined ? encodeEach(messages, framing, first) : { bytes, failures: [] };
+    const bytes = framing.join?.(messages, scratches[next] ?? nothing);
+    if (bytes === undefined) return encodeEach(messages, framing, first);
+    if (++next >= buffers) next = 0; // not after a failure, whose buffer nobody uses
+    return { bytes, failures: [] };
   };
 }
+
+const nothing = new Uint8Array();
 
 function encodeEach(messages: readonly Message[], framing: Framing, first: boolean): Encoded {
   const frames: Uint8Array[] = [];

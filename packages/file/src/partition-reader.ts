@@ -1,9 +1,10 @@
 import type { BigIntStats } from 'node:fs';
-import type { Framing, Position, ReadOptions, SourceBatch } from '@sluice/core/driver';
+import type { Framing, Position, ReadOptions } from '@sluice/core/driver';
 import { compressionOf } from './compression.js';
 import { named } from './error.js';
 import type { FileClaims } from './file-claims.js';
 import { FileCutter } from './file-cutter.js';
+import type { BatchReader } from './one-by-one.js';
 import { missing, type OpenFile, openFile } from './open-file.js';
 import { pause } from './pause.js';
 import { readCompressed } from './read-compressed.js';
@@ -41,7 +42,7 @@ export async function* readPartition(
   path: string,
   position: Position | undefined,
   options: ReadOptions,
-): AsyncGenerator<SourceBatch> {
+): BatchReader {
   const { signal, maxBytes } = options;
   let place = (await findPlace(path, position, options.start)) ?? (await awaitFile(run, path, signal));
   for (let isFirst = true; place !== undefined; isFirst = false) {
@@ -49,13 +50,13 @@ export async function* readPartition(
     run.claims.claim(path, file.stats);
     const cutter = new FileCutter({ ...place, topic: path, framing: run.framing, options });
     try {
-      if (!isFirst) yield cutter.here(); // so that the file before may be deleted
+      if (!isFirst) yield [cutter.here()]; // so that the file before may be deleted
       yield* readFile(run, path, { file, cutter, from: from?.bytes ?? 0, maxBytes, signal });
       const isLast = run.follow === undefined && file.path === path;
       if (signal.aborted || isLast) return;
       const last = await file.handle.stat({ bigint: true });
       place = await nextPlace(run, path, last);
-      if (place === undefined && run.follow !== undefined) yield cutter.here(last.mtimeNs);
+      if (place === undefined && run.follow !== undefined) yield [cutter.here(last.mtimeNs)];
     } catch (error) {
       throw named(error, file.path);
     } finally {
@@ -68,7 +69,7 @@ export async function* readPartition(
   }
 }
 
-function readFile(run: SourceRun, path: string, reading: Reading): AsyncGenerator<SourceBatch> {
+function readFile(run: SourceRun, path: string, reading: Reading): BatchReader {
   const compression = compressionOf(reading.file.path);
   return compression === undefined ? readPlain(run, path, reading) : readCompressed(reading, compression);
 }

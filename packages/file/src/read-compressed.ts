@@ -1,10 +1,11 @@
-import { ConnectorError, type SourceBatch } from '@sluice/core/driver';
+import { ConnectorError } from '@sluice/core/driver';
 import { type Compression, decompress } from './compression.js';
+import type { BatchReader } from './one-by-one.js';
 import type { Reading } from './partition-reader.js';
 import { chunkBytesFor } from './read-plain.js';
 
 /** Reads a compressed file to its end. What lies before the position is decompressed again, and passed over. */
-export async function* readCompressed(reading: Reading, compression: Compression): AsyncGenerator<SourceBatch> {
+export async function* readCompressed(reading: Reading, compression: Compression): BatchReader {
   const { file, cutter, from, signal } = reading;
   const highWaterMark = chunkBytesFor(reading);
   let offset = 0;
@@ -15,7 +16,7 @@ export async function* readCompressed(reading: Reading, compression: Compression
     if (signal.aborted) return;
     const passedOver = Math.max(0, from - offset);
     offset += chunk.length;
-    if (passedOver < chunk.length) yield* cutter.push(chunk.subarray(passedOver));
+    if (passedOver < chunk.length) yield cutter.push(chunk.subarray(passedOver));
   }
   if (offset < from) {
     throw new ConnectorError(
@@ -23,6 +24,6 @@ export async function* readCompressed(reading: Reading, compression: Compression
       `"${file.path}" was read up to byte ${from} of what it holds uncompressed, and holds only ${offset} now. Restore it, or reset the position.`,
     );
   }
-  yield* cutter.end();
-  yield* cutter.keepFromHere();
+  yield cutter.end();
+  yield cutter.keepFromHere();
 }

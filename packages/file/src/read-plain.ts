@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { SourceBatch } from '@sluice/core/driver';
 import { awaitChange } from './file-change.js';
 import { identify, mayGrow } from './file-identity.js';
+import type { BatchReader } from './one-by-one.js';
 import type { Reading, SourceRun } from './partition-reader.js';
 
 /** Fits the cache of a core, and is as fast as larger ones. */
@@ -18,7 +18,7 @@ export function chunkBytesFor({ maxBytes }: { readonly maxBytes: number }): numb
 }
 
 /** Reads an uncompressed file to its end or, when it is followed, until it is complete and the path means another file. */
-export async function* readPlain(run: SourceRun, path: string, reading: Reading): AsyncGenerator<SourceBatch> {
+export async function* readPlain(run: SourceRun, path: string, reading: Reading): BatchReader {
   const { cutter, signal } = reading;
   const { handle, stats } = reading.file;
   const chunkBytes = chunkBytesFor(reading);
@@ -31,11 +31,11 @@ export async function* readPlain(run: SourceRun, path: string, reading: Reading)
       offset += chunk.length;
       cutter.size = Math.max(size, offset);
       if (mayGrow(cutter.identity, offset)) cutter.identity = await identify(handle, stats.ino, offset);
-      yield* cutter.push(chunk);
+      yield cutter.push(chunk);
       continue;
     }
     if (run.follow === undefined) break;
-    yield* cutter.keepFromHere();
+    yield cutter.keepFromHere();
     const change = await awaitChange({ path, handle, offset, identity: cutter.identity }, run.follow, signal);
     if (change === 'finished') break;
     if (change === 'truncated') {
@@ -45,12 +45,12 @@ export async function* readPlain(run: SourceRun, path: string, reading: Reading)
       offset = 0;
       size = 0;
       cutter.restart(await identify(handle, stats.ino, 0));
-      yield cutter.here();
+      yield [cutter.here()];
     }
   }
   if (signal.aborted) return;
-  yield* cutter.end();
-  yield* cutter.keepFromHere();
+  yield cutter.end();
+  yield cutter.keepFromHere();
 }
 
 /** A buffer of its own each time: messages are views into it. */

@@ -3,7 +3,6 @@ import {
   createFraming,
   type Discovered,
   type DriverContext,
-  type SourceBatch,
   type SourceDriver,
 } from '@sluice/core/driver';
 import { compressionOf } from './compression.js';
@@ -11,6 +10,7 @@ import { type FileSourceSettings, notFollowed } from './config.js';
 import { fileClaims } from './file-claims.js';
 import { fileQueue } from './file-queue.js';
 import { followedFiles } from './followed-files.js';
+import { type BatchReader, oneByOne } from './one-by-one.js';
 import { missing, openFile, statFile } from './open-file.js';
 import { readPartition, type SourceRun } from './partition-reader.js';
 import { isPattern, literalPath, matchingFiles } from './path-pattern.js';
@@ -79,19 +79,23 @@ type Sets = (signal: AbortSignal) => AsyncIterable<readonly string[]>;
 
 function driverOf(run: SourceRun, partitions: Sets, finished: (path: string) => void): SourceDriver {
   const closing = new AbortController();
-  const reads = new Set<AsyncGenerator<SourceBatch>>();
+  const reads = new Set<BatchReader>();
+  const readWatched: typeof readPartition = async function* (...of) {
+    const [, partition, , { signal }] = of;
+    const read = readPartition(...of);
+    reads.add(read);
+    try {
+      yield* read;
+      if (!signal.aborted) finished(partition);
+    } finally {
+      reads.delete(read);
+    }
+  };
   return {
     partitions,
-    async *read(partition, position, options) {
+    read: (partition, position, options) => {
       const signal = AbortSignal.any([options.signal, closing.signal]);
-      const read = readPartition(run, partition, position, { ...options, signal });
-      reads.add(read);
-      try {
-        yield* read;
-        if (!signal.aborted) finished(partition);
-      } finally {
-        reads.delete(read);
-      }
+      return oneByOne(readWatched(run, partition, position, { ...options, signal }));
     },
     close: async () => {
       closing.abort();

@@ -12,7 +12,7 @@ const syncDescriptor = promisify(fsync);
 /** Writes to an open stream, and waits for its reader. `descriptor` is synced where it is a file. */
 export function openStdoutSink(stream: Writable, descriptor: number, config: FileSinkSettings): SinkDriver {
   // A write that was aborted may still be waiting in the stream.
-  const encode = encoder(createFraming(config.framing), { reuse: false });
+  const encode = encoder(createFraming(config.framing), { buffers: 0 });
   const isFile = fstatSync(descriptor).isFile();
   let isFirst = true;
   // A stream that fails without a listener ends the process; the write that failed rejects as well.

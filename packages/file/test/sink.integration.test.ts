@@ -133,20 +133,24 @@ describe.each([true, false])('with atomic: %s', (atomic) => {
     expect(await textOf(join(folder, 'out.000002.csv'))).toBe('id\n2\n');
   });
 
-  test('says that the disk is full, keeps whole writes only, and goes on when there is room again', async () => {
+  test('says at the flush at the latest that the disk is full, keeps whole writes only, and goes on when there is room again', async () => {
     const path = join(await temporaryFolder(), 'out.log');
     const sink = await openSink({ path, atomic });
     await sink.claim?.(partitions);
     await sink.write(batchOf('first'), never);
     await sink.flush?.(checkpointAt(1), never);
     const makeRoom = await fillDisk(7);
-    const error: unknown = await sink.write(batchOf('second', 'third'), never).catch((reason: unknown) => reason);
+    const error: unknown = await sink
+      .write(batchOf('second', 'third'), never)
+      .then(() => sink.flush?.(checkpointAt(3), never))
+      .catch((reason: unknown) => reason);
     expect(classifyFileError(error)).toEqual({
       code: 'resource_exhausted',
       message: expect.stringContaining(path) as string,
     });
     expect(await textOf(path)).toBe('first\n');
     makeRoom();
+    await sink.claim?.(partitions);
     await sink.write(batchOf('second', 'third'), never);
     await sink.flush?.(checkpointAt(3), never);
     expect(await textOf(path)).toBe('first\nsecond\nthird\n');

@@ -32,15 +32,32 @@ export async function readLease(run: Run, lease: Lease, reading: LeaseReading): 
       await budget.room();
       continue;
     }
-    const result = await iterator.next();
-    if (result.done === true) return !signal.aborted;
-    if (lease.discarded || lease.lost) return false;
-    reading.onBatch();
-    const working = run.receive(lease, checkedBatch(result.value));
-    if (working !== undefined) await working;
+    if (!(await receiveNext(run, lease, iterator, reading.onBatch))) return !signal.aborted && !unwanted(lease);
     if (batches % batchesPerTurn === 0) await run.plan.clock.yield();
   }
   return false;
+}
+
+/**
+ * Whether there was a batch. A function of its own because variables live as long as their function waits: with the batch in one, all
+ * its messages would outlive it, until the next one comes.
+ */
+async function receiveNext(
+  run: Run,
+  lease: Lease,
+  iterator: AsyncIterator<SourceBatch>,
+  onBatch: () => void,
+): Promise<boolean> {
+  const result = await iterator.next();
+  if (result.done === true || unwanted(lease)) return false;
+  onBatch();
+  const working = run.receive(lease, checkedBatch(result.value));
+  if (working !== undefined) await working;
+  return true;
+}
+
+function unwanted(lease: Lease): boolean {
+  return lease.discarded || lease.lost;
 }
 
 function readOptions(run: Run, signal: AbortSignal, { partitions, start }: LeaseReading): ReadOptions {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fail, keyText } from '../../src/testing/index.js';
+import { delay, fail, keyText } from '../../src/testing/index.js';
 import { map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
 import { expectNoViolations, keys, type World } from './world.js';
@@ -119,6 +119,33 @@ describe('the dead-letter sink', () => {
     here.system.faults.stop();
     await here.runWithLetters();
     expect(here.deadKeys()).toEqual(['a']);
+  });
+
+  it('leaves what was taken over and not flushed, when it fails while the partition is being given up', async () => {
+    here.produce('p', ...keys('p', 5));
+    here.produce('q');
+    here.system.faults.decideBy(({ name, target, messages }) => {
+      if (name === 'sink.write' && target === 'dead') return fail('permission_denied');
+      return name === 'sink.write' && messages.some((message) => keyText(message) === 'p4') ? delay(2000) : undefined;
+    });
+    const broken = map((message) => {
+      if (keyText(message) === 'bad') throw new Error('it is bad');
+      return message;
+    });
+    // The first three are taken over whole; of the last two, the second waits behind the first, so they are never flushed.
+    const run = here.start({
+      source: { partitions: 'assigned', bounded: false, batchMessages: 3 },
+      transforms: [broken],
+      sink: { atomic: true, limits: { maxMessages: 1 } },
+      deadLetter: here.deadLetter(),
+    });
+    await here.system.clock.advance(10);
+    here.system.stream('in').group('copy').assignment.assign('p', null);
+    here.produce('q', 'bad');
+    const failure: unknown = await here.system.clock.settle(run.done.catch((error: unknown) => error));
+    expect(failure).toMatchObject({ code: 'permission_denied' });
+    expect(here.events.at(-1)).toMatchObject({ type: 'stopped', summary: { received: 6, unsettled: 6 } });
+    expect(here.stored()).toEqual([]);
   });
 
   it('is one for each branch that names its own', async () => {

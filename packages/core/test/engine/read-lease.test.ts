@@ -1,0 +1,69 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineConnector } from '../../src/define-connector.js';
+import { memoryCheckpoints, pipeline } from '../../src/index.js';
+import { createMessage } from '../../src/message.js';
+import type { SourceBatch } from '../../src/source-driver.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void; // what the flag adds
+
+const nothing = z.strictObject({});
+
+it('holds no batch that is written while the next one is awaited', async () => {
+  const later = Promise.withResolvers<IteratorResult<SourceBatch>>();
+  const asked = Promise.withResolvers<void>();
+  let given: WeakRef<SourceBatch> | undefined;
+  const next = async (): Promise<IteratorResult<SourceBatch>> => {
+    if (given !== undefined) {
+      asked.resolve();
+      return later.promise;
+    }
+    const value: SourceBatch = { messages: [createMessage({ key: 'a' })], position: 1, bytes: 1 };
+    given = new WeakRef(value);
+    return { value, done: false };
+  };
+  const connector = defineConnector({
+    name: 'one-batch',
+    title: 'One batch',
+    contract: 1,
+    source: {
+      config: nothing,
+      capabilities: () => ({
+        position: 'engine',
+        replayable: true,
+        order: 'partition',
+        bounded: true,
+        window: false,
+        changes: false,
+        keyed: false,
+      }),
+      open: async () => ({
+        read: () => ({ [Symbol.asyncIterator]: () => ({ next }) }),
+        close: async () => undefined,
+      }),
+    },
+    sink: {
+      config: nothing,
+      capabilities: () => ({
+        atomic: false,
+        idempotent: false,
+        overlap: 'none',
+        payload: 'value',
+        changes: false,
+        preferred: { maxMessages: 10, maxBytes: 1000, maxInFlight: 1 },
+      }),
+      open: async () => ({ write: async () => undefined, flush: async () => undefined, close: async () => undefined }),
+    },
+  });
+  const definition = { name: 'copy', source: connector.source({}), sink: connector.sink({}) };
+  const run = pipeline({ ...definition, checkpoints: memoryCheckpoints(), flush: { intervalMs: 60_000 } }).run();
+  await asked.promise;
+  await new Promise(setImmediate); // a reference that was just made holds until then
+  collectGarbage();
+  expect(given?.deref()).toBeUndefined();
+  later.resolve({ value: undefined, done: true });
+  expect(await run).toMatchObject({ written: 1 });
+});
