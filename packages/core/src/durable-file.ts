@@ -13,10 +13,14 @@ const besideSuffix = /^\.[0-9a-f]{16}\.tmp$/;
  * time: they are not at the path before it has resolved, and never when it rejects. It has settled whenever this has. A process that dies meanwhile may leave a file `<path>.<hex>.tmp`
  * behind, which {@link removeLeftovers} deletes. Calls for one path may overlap; the last rename wins.
  *
- * @throws the error of the file system or of `ready`. The path then holds the old bytes, or, when only the sync of the folder failed, the
- *   new ones, which a crash of the machine may still undo.
+ * @throws the error of the file system or of `ready`. The path then holds the old bytes, or, when only the sync of the folder
+ *   failed, the new ones, which a crash of the machine may still undo.
  */
-export async function writeDurably(path: string, bytes: Uint8Array, ready?: Promise<unknown>): Promise<void> {
+export async function writeDurably(
+  path: string,
+  bytes: Uint8Array,
+  ready: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
   const beside = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
     await all([writeAndSync(beside, bytes), ready]);
@@ -71,7 +75,7 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /** Waits until each has settled, whatever becomes of the others. */
-async function all(promises: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+async function all(promises: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(promises)) if (result.status === 'rejected') throw result.reason;
 }
 
