@@ -19,8 +19,9 @@ const defaultTimeoutMs = 30_000;
 
 /**
  * Registers the suite that every connector passes: one test for each behaviour that its declared capabilities and its harness
- * allow, and one that lists the others with their reasons. Call it at the top of a test file of vitest. The harness is opened
- * while tests are collected, because what is to be tested depends on what the connector declares.
+ * allow, and one that lists the others with their reasons (vitest prints them with `--reporter=verbose`). Call it at the top of
+ * a test file of vitest. The harness is opened while tests are collected, because what is to be tested depends on what the
+ * connector declares.
  *
  * @example
  * import { conformance } from '@sluice/testkit';
@@ -41,10 +42,12 @@ export function conformance(open: OpenHarness, settings: ConformanceSettings = {
       if (reason !== undefined) left.push({ behaviour, reason });
       else register(behaviour, subject, patienceMs);
     }
-    test('what cannot be asked has a reason', () => {
+    test('what cannot be asked has a reason', async ({ annotate }) => {
       expect(left.filter(({ reason }) => reason.because.trim() === '')).toEqual([]);
-      const list = left.map(({ behaviour, reason }) => `  ${behaviour.title}: ${reason.because}`);
-      process.stdout.write([`${title}, not asked:`, ...list, ''].join('\n'));
+      const asked = behaviours.length - left.length;
+      const hint = left.length === 0 ? '' : ` Why ${left.length} do not apply is shown by --reporter=verbose.`;
+      process.stdout.write(`${title}: ${asked} behaviours asked.${hint}\n`);
+      for (const { behaviour, reason } of left) await annotate(`${behaviour.title}: ${reason.because}`, 'not asked');
     });
   });
 }
