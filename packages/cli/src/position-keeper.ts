@@ -1,4 +1,11 @@
-import { type Checkpoint, ConnectorError, type Pipeline, type PipelineDefinition, type Sink } from '@sluice/core';
+import {
+  type Checkpoint,
+  type CheckpointStore,
+  ConnectorError,
+  type Pipeline,
+  type PipelineDefinition,
+  type Sink,
+} from '@sluice/core';
 import { wrapError } from '@sluice/core/driver';
 import { storeOf } from './prepare-pipeline.js';
 
@@ -25,7 +32,22 @@ export function positionKeeper(definition: PipelineDefinition, { name, guarantee
       : 'nobody keeps any, because its source cannot be read again';
     throw new ConnectorError('unsupported', `pipeline "${name}" has no positions to work on: ${reason}`);
   }
-  const store = storeOf(definition);
+  return storeKeeper(name, storeOf(definition));
+}
+
+/** All that `sluice teardown` can forget: what the store holds, and what an atomic sink keeps that removes nothing itself. */
+export function removableKeepers(
+  definition: PipelineDefinition,
+  { name, guarantee }: Pipeline,
+): readonly PositionKeeper[] {
+  const keepers = [storeKeeper(name, storeOf(definition))];
+  if (!Object.values(guarantee.owners).includes('sink')) return keepers;
+  const sink = onlySink(definition);
+  const { positions, teardown } = sink.connector.sink ?? {};
+  return positions === undefined || teardown !== undefined ? keepers : [...keepers, sinkKeeper(name, sink)];
+}
+
+function storeKeeper(name: string, store: CheckpointStore): PositionKeeper {
   return {
     description: store.description,
     load: () => store.load(name),

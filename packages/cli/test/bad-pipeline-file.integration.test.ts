@@ -27,6 +27,16 @@ describe('a wrong pipeline file ends with exit code 2 before anything is opened'
     expectOneError(await sluice(folder, ['run', 'p.json']), 2, /^p\.json:1:\d+: /);
   });
 
+  test('something else than a map of fields, and a secret file that is not there', async () => {
+    expectOneError(await runFile('- name: x\n'), 2, /^p\.yaml:1:1: expected object, got array$/);
+    const secret = good.replace('name: ', 'name: ${file:absent}');
+    expectOneError(
+      await runFile(secret),
+      2,
+      /^p\.yaml:1:1: name: \$\{file:absent\} cannot be read: there is no such file; check the path$/,
+    );
+  });
+
   test('an unknown connector, with the packages that were tried and what to install', async () => {
     expectOneError(
       await runFile(good.replace('drop', 'drpo')),
@@ -179,6 +189,22 @@ deadLetter: { connector: file, config: { path: "../\${HERE}/out.txt" } }
       await sluice(folder, ['run', 'empty.ts', '--name', 'x']),
       2,
       /option --name cannot change a pipeline in code/,
+    );
+    expectOneError(
+      await sluice(folder, ['run', 'empty.ts', '--env-file', 'empty.ts']),
+      2,
+      /option --env-file cannot change a pipeline in code/,
+    );
+  });
+
+  test('a pipeline in code whose transform is a plain function, before any message is lost', async () => {
+    const source = `{ direction: 'source', connector: {}, options: {}, capabilities: {} }`;
+    const code = `export const pipeline = { name: 'p', source: ${source}, sink: ${source}, transforms: [(m) => m] }`;
+    const folder = await makeFolder({ 'p.ts': code });
+    expectOneError(
+      await sluice(folder, ['run', 'p.ts']),
+      2,
+      /^p\.ts: .*transforms\[0\] is a function; make it a step with map\(\)/,
     );
   });
 });

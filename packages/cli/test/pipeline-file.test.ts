@@ -28,7 +28,7 @@ describe('reading', () => {
     ],
     ['a: !!what 1', /^p\.yaml:1:4: Unresolved tag/],
     ['a: { b: ${X} }', /put "\$\{VAR\}" in quotes$/],
-    ['a: 1\n---\nb: 1', /^p\.yaml:2:1: Source contains multiple documents/],
+    ['a: 1\n---\nb: 1', /^p\.yaml:2:1: a pipeline file holds one document/],
   ])('says in one line where %j is malformed', (text, expected) => {
     expect(() => readYaml(text, 'p.yaml')).toThrow(expected);
   });

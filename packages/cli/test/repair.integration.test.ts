@@ -190,4 +190,16 @@ export const acme = defineConnector({ name: 'acme', title: 'Acme', contract: 1, 
       '{"name":"slots","removed":false,"made":[]}\n',
     );
   });
+
+  test('forgets positions that the sink keeps beside its data, and leaves the data', async () => {
+    const folder = await makeFolder({ 'p.yaml': appending.replace(', atomic: false', ''), 'in.txt': 'a\n' });
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    const made = 'checkpoints: 1 position of pipeline "lines" in the file sink\n';
+    const asked = await sluice(folder, ['teardown', 'p.yaml']);
+    expect(asked.stdout).toBe(`${made}nothing was removed; --yes removes all of this\n`);
+    expect((await sluice(folder, ['teardown', 'p.yaml', '--yes'])).stdout).toBe(`${made}removed\n`);
+    const again = await sluice(folder, ['teardown', 'p.yaml', '--json']);
+    expect(again.stdout).toBe('{"name":"lines","removed":false,"made":[]}\n');
+    expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\n');
+  });
 });

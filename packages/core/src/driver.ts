@@ -4,6 +4,7 @@ export type { SinkCapabilities, SourceCapabilities, WriteSize } from './capabili
 export type { FileLock } from './checkpoint/file-lock.js';
 export { lockFile } from './checkpoint/file-lock.js';
 export type { Codec, CodecName } from './codec/codec.js';
+export { codecOf } from './codec/codecs.js';
 export { parseConfig, secret, secretUrl } from './config.js';
 export type {
   CommonOptions,

@@ -152,6 +152,7 @@ export type PipelineEvent =
 export interface PipelineStats {
   /** Messages taken from the sources, repeats included. */
   readonly received: number;
+  /** Bytes of the source buffers that they came in. */
   readonly receivedBytes: number;
   /** Messages that the sinks took over, summed over sinks. */
   readonly written: number;
@@ -161,10 +162,13 @@ export interface PipelineStats {
   readonly failed: number;
   /** Messages written again after a failure. */
   readonly retried: number;
+  /** Invalid messages stored as dead letters. */
   readonly deadLettered: number;
+  /** Invalid messages forgotten because `onInvalid` says so. */
   readonly dropped: number;
   /** Source messages that are received and not yet settled. */
   readonly inFlight: number;
+  /** Bytes that the budget is charged with: received and not yet durable. */
   readonly inFlightBytes: number;
   /** How far each partition is behind, where the source tells; in the unit of its capabilities. */
   readonly lag: Readonly<Record<string, number>>;

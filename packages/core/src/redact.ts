@@ -7,6 +7,9 @@ const hidden = '***';
 /** From this length on a secret is replaced inside longer words too; a shorter one only where it stands alone. */
 const shortestInsideWords = 4;
 
+/** Under a key that the schema does not know, what is shorter is no secret: a `1` or `all` there would turn texts into stars. */
+const shortestMisplaced = 4;
+
 type Redact = (text: string) => string;
 
 /**
@@ -17,11 +20,16 @@ export function redactConfig(schema: z.core.$ZodType, config: unknown): unknown 
   return mapSecrets([schema], config, (value, mark) => (mark === 'url' ? mapLeaves(value, hideCredentials) : hidden));
 }
 
-/** The secrets of a config as strings, each once: what {@link redactText} and {@link redactError} take. */
+/**
+ * The secrets of a config as strings, each once: what {@link redactText} and {@link redactError} take. What stands under a key
+ * that the schema does not know is one of them if it has four characters or more and the schema knows any secret.
+ */
 export function secretsOf(schema: z.core.$ZodType, config: unknown): readonly string[] {
   const secrets = new Set<string>();
+  const misplaced = holdsSecret([schema]) ? shortestMisplaced : Number.POSITIVE_INFINITY;
   mapSecrets([schema], config, (value, mark) =>
     mapLeaves(value, (leaf) => {
+      if (mark === 'unknown' && leaf.length < misplaced) return leaf;
       for (const secret of mark === 'url' ? credentialsIn(leaf) : [leaf]) secrets.add(secret);
       return leaf;
     }),
@@ -51,7 +59,7 @@ export function redactError(error: ConnectorError, secrets: readonly string[]): 
 function mapSecrets(
   schemas: Iterable<z.core.$ZodType>,
   value: unknown,
-  hide: (value: unknown, mark: SecretMark) => unknown,
+  hide: (value: unknown, mark: SecretMark | 'unknown') => unknown,
 ): unknown {
   if (value === undefined || value === null || typeof value === 'boolean') return value;
   const layers = layersOf(schemas);
@@ -63,7 +71,7 @@ function mapSecrets(
     const strict = [...layers].some((layer) => layer._zod.def.type === 'object');
     return mapValues(value, (item, name) => {
       const children = childrenAt(layers, name);
-      return strict && children.length === 0 ? hide(item, 'whole') : mapSecrets(children, item, hide);
+      return strict && children.length === 0 ? hide(item, 'unknown') : mapSecrets(children, item, hide);
     });
   }
   // A string where an object with a secret belongs ("user:password") may hold that secret.

@@ -144,6 +144,19 @@ describe('unknown keys', () => {
     expect(problems(schema, { [key]: 1 })).toEqual([`${key}: unknown key, known are topic, maxBytes, host`]);
   });
 
+  test('leave the texts of other problems readable, whatever stands under them', () => {
+    const timeoutMs = z.number().min(10, { error: 'must be 10 at least, not 1' });
+    const Limited = z.strictObject({ timeoutMs, password: secret(z.string()) });
+    expect(problems(Limited, { timeoutMs: 1, password: 'x', retries: 1 })).toEqual([
+      'timeoutMs: must be 10 at least, not 1',
+      'retries: unknown key, known are timeoutMs, password',
+    ]);
+    expect(problems(z.strictObject({ path: z.url() }), { path: 'a.json', codec: 'json' })).toEqual([
+      'path: invalid URL, got string "a.json"',
+      'codec: unknown key, known are path',
+    ]);
+  });
+
   test('are near to the keys of the nested object that they stand in', () => {
     const nested = z.strictObject({
       listen: z.array(z.strictObject({ address: z.string() })),

@@ -103,15 +103,15 @@ describe('redactConfig and secretsOf', () => {
       empty: Secret,
       host: z.string(),
     });
-    const config = {
-      password: hunter,
-      again: hunter,
-      pin: 471_147,
-      account: { id: 'account-id', keys: ['key-1'], bytes: Buffer.from('raw-bytes') },
-      empty: '',
-      host: 'localhost',
-    };
+    const account = { id: 'account-id', keys: ['key-1'], bytes: Buffer.from('raw-bytes') };
+    const config = { password: hunter, again: hunter, pin: 471_147, account, empty: '', host: 'localhost' };
     expect(secretsOf(Config, config)).toEqual([hunter, '471147', 'account-id', 'key-1', 'raw-bytes']);
+  });
+
+  test('what stands under an unknown key is a secret only where it can be a misplaced one', () => {
+    const mistyped = { pasword: hunter, retries: 1, mode: 'all', tls: { pin: 4711, on: true } };
+    expect(secretsOf(z.strictObject({ password: Secret }), mistyped)).toEqual([hunter, '4711']);
+    expect(secretsOf(z.strictObject({ path: z.string() }), { codec: 'json' })).toEqual([]);
   });
 
   test.each([

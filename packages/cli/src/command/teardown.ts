@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { type ExitCode, exitCode } from '../exit-code.js';
 import { type Part, partsOf } from '../part.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
-import { preparePipeline, storeOf } from '../prepare-pipeline.js';
+import { type PositionKeeper, removableKeepers } from '../position-keeper.js';
+import { preparePipeline } from '../prepare-pipeline.js';
 import { stopOnSignals } from '../stop-on-signals.js';
 
 interface TeardownOptions {
@@ -31,7 +32,8 @@ export function addTeardown(program: Command, cli: Cli): void {
 
 async function teardown(job: Job<TeardownOptions>): Promise<ExitCode> {
   const loaded = await job.load();
-  const { name } = preparePipeline(loaded);
+  const pipeline = preparePipeline(loaded);
+  const { name } = pipeline;
   const remove = job.options.yes ?? false;
   const signals = stopOnSignals((signal) => job.output.note(`${signal}: ending`));
   const made: Made[] = [];
@@ -39,8 +41,10 @@ async function teardown(job: Job<TeardownOptions>): Promise<ExitCode> {
     const what = await tearDownPart(part, { pipeline: name, id: part.id, remove, signal: signals.signal });
     if (what.length > 0) made.push({ part: part.label, what });
   }
-  const checkpoint = await tearDownCheckpoint(loaded.definition, name, remove);
-  if (checkpoint.length > 0) made.push({ part: 'checkpoints', what: checkpoint });
+  for (const keeper of removableKeepers(loaded.definition, pipeline)) {
+    const what = await forgetPositions(keeper, name, remove);
+    if (what.length > 0) made.push({ part: 'checkpoints', what });
+  }
   signals.release();
   const lines = made.flatMap(({ part, what }) => what.map((line) => `${part}: ${line}`));
   const verdict = remove ? 'removed' : 'nothing was removed; --yes removes all of this';
@@ -67,20 +71,10 @@ async function tearDownPart({ part }: Part, request: Parameters<TeardownFunction
 
 type TeardownFunction = NonNullable<NonNullable<Part['part']['connector']['source']>['teardown']>;
 
-async function tearDownCheckpoint(
-  definition: Parameters<typeof storeOf>[0],
-  name: string,
-  remove: boolean,
-): Promise<readonly string[]> {
-  const store = storeOf(definition);
-  const positions = Object.keys(await store.load(name));
+async function forgetPositions(keeper: PositionKeeper, name: string, remove: boolean): Promise<readonly string[]> {
+  const positions = Object.keys(await keeper.load());
   if (positions.length === 0) return [];
-  if (remove) {
-    const claim = await store.claim(name);
-    await claim.save({});
-    await claim.release();
-  }
-  return [
-    `${positions.length} ${positions.length === 1 ? 'position' : 'positions'} of pipeline "${name}" in ${store.description}`,
-  ];
+  if (remove) await keeper.save({});
+  const count = `${positions.length} ${positions.length === 1 ? 'position' : 'positions'}`;
+  return [`${count} of pipeline "${name}" in ${keeper.description}`];
 }

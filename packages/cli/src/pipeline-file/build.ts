@@ -15,7 +15,7 @@ import { attempt, problemAt } from './attempt.js';
 import { endpointsOf } from './endpoint.js';
 import { loadTransform, TransformNotLoaded } from './load-transform.js';
 import { type BranchFields, type DeadLetterFields, PipelineFile } from './schema.js';
-import { type Path, pathKey, placeOf, type Tree, valueAt } from './tree.js';
+import { isMap, type Path, pathKey, placeOf, type Tree, valueAt } from './tree.js';
 
 /** The parts of a pipeline file that became something that runs, by {@link pathKey}. */
 interface Built {
@@ -51,6 +51,8 @@ function isToldAlready({ path = [] }: Problem, known: readonly Problem[]): boole
 }
 
 function wrongNumberOfParts(tree: Tree): readonly Problem[] {
+  // Of a list or a text, that it is one says enough; an empty file is a map without fields.
+  if (tree.value !== null && !isMap(tree.value)) return [];
   return (['source', 'sink'] as const).flatMap((one) => {
     const several = `${one}s`;
     const both = valueAt(tree.value, [several]) !== undefined;

@@ -1,4 +1,5 @@
 import type { Problem } from '../problem.js';
+import { whyUnreadable } from './read.js';
 import { scalarOf } from './scalar.js';
 import { isMap, type Path, pathKey, placeOf, type Tree } from './tree.js';
 
@@ -75,6 +76,6 @@ function readSecret(path: string, variables: Variables, fail: (message: string) 
     if (text !== '') variables.onSecret(text);
     return text;
   } catch (error) {
-    return fail(`\${file:${path}} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return fail(`\${file:${path}} cannot be read: ${whyUnreadable(error)}`);
   }
 }

@@ -24,6 +24,11 @@ export async function loadModule(request: LoadRequest): Promise<LoadedPipeline> 
       file,
     });
   }
+  if (request.envFiles.length > 0) {
+    throw badInput('option --env-file cannot change a pipeline in code; call process.loadEnvFile() in it instead', {
+      file,
+    });
+  }
   const definition = (await importModule(file))['pipeline'];
   if (!isDefinition(definition)) {
     throw badInput('must export its definition: export const pipeline: PipelineDefinition = { name, source, sink }', {

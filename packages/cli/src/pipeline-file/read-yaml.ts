@@ -29,7 +29,10 @@ export function readYaml(text: string, file: string): Tree {
   const [error]: readonly YAMLError[] = [...document.errors, ...document.warnings];
   if (error !== undefined) {
     const place = placeAt(error.pos[0]);
-    throw badInput(`${error.message}${hint(text.split('\n')[(place.line ?? 1) - 1])}`, place, error);
+    // The library's own text tells its caller which function to use instead.
+    const reason =
+      error.code === 'MULTIPLE_DOCS' ? 'a pipeline file holds one document; remove the "---"' : error.message;
+    throw badInput(`${reason}${hint(text.split('\n')[(place.line ?? 1) - 1])}`, place, error);
   }
   const places = new Map<string, Place>([['[]', { file, line: 1, column: 1 }]]);
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { messageOf } from '../message-of.js';
 import { badInput } from '../problem.js';
 import { readToml } from './read-toml.js';
 import { readYaml } from './read-yaml.js';
@@ -44,13 +45,18 @@ export async function readText(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    // Node's file errors always carry a code.
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reasons: Record<string, string> = {
-      ENOENT: 'there is no such file; check the path',
-      EACCES: 'no permission to read it',
-      EISDIR: 'it is a folder; name a file in it',
-    };
-    throw badInput(`the ${what} cannot be read: ${reasons[code ?? ''] ?? message}`, { file }, error);
+    throw badInput(`the ${what} cannot be read: ${whyUnreadable(error)}`, { file }, error);
   }
+}
+
+/** Why a file could not be read, and what to do. */
+export function whyUnreadable(error: unknown): string {
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file; check the path',
+    EACCES: 'no permission to read it; run as a user who may, or change its mode',
+    EISDIR: 'it is a folder; name a file in it',
+  };
+  // Node's file errors always carry a code.
+  const { code } = error as NodeJS.ErrnoException;
+  return reasons[code ?? ''] ?? messageOf(error);
 }

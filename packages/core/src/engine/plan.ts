@@ -1,3 +1,4 @@
+import { checkDefinition } from '../check-definition.js';
 import { fileCheckpoints } from '../checkpoint/file-store.js';
 import type { CheckpointStore } from '../checkpoint/store.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -103,6 +104,7 @@ export function planOf(definition: PipelineDefinition): Plan {
       `pipeline name "${name}" must be 1 to 200 letters, digits, ".", "_" or "-"; it names files and tables`,
     );
   }
+  checkDefinition(definition);
   const sources = oneOrSeveral(name, 'source', definition.source, definition.sources);
   const sinks = oneOrSeveral<Sink | BranchDefinition>(name, 'sink', definition.sink, definition.sinks);
   const deadLetter = deadLetterOf(definition.deadLetter);

@@ -71,16 +71,19 @@ function dispatch(
     if (hub.plan.onInvalid === 'stop') flow = stopAt(hub, segment, flow, failures);
     else for (const failure of failures) report(hub, segment, failure, undefined);
   }
-  if (flow.origins !== undefined) hub.stats.filtered += segment.count - countOrigins(flow.origins, failures);
+  if (flow.origins !== undefined) hub.stats.filtered += countFiltered(segment, flow.origins, failures);
   return branchOut(hub, writers, segment, flow);
 }
 
-/** How many source messages went on or failed. Origins are in order. */
-function countOrigins(origins: readonly number[], failures: readonly BatchFailure[]): number {
-  if (failures.length > 0) return new Set([...origins, ...failures.map((failure) => failure.index)]).size;
-  let count = 0;
-  for (let index = 0; index < origins.length; index++) if (origins[index] !== origins[index - 1]) count++;
-  return count;
+/** How many source messages neither went on nor failed. Origins are in order; behind an invalid message nothing counts. */
+function countFiltered({ count }: Segment, origins: readonly number[], failures: readonly BatchFailure[]): number {
+  if (failures.length > 0) {
+    const failed = failures.map((failure) => failure.index).filter((index) => index < count);
+    return count - new Set([...origins, ...failed]).size;
+  }
+  let filtered = count;
+  for (let index = 0; index < origins.length; index++) if (origins[index] !== origins[index - 1]) filtered--;
+  return filtered;
 }
 
 function branchOut(
@@ -143,7 +146,7 @@ function stopAt(hub: Hub, segment: Segment, flow: Flow, failures: readonly Batch
   hub.fail(stoppedBy(asInvalid(first.error), segment, first.index), 'drain');
   if (position === undefined) {
     segment.pending++; // never finished
-    return { messages: [], origins: [] };
+    return { messages: [], origins: undefined };
   }
   const rest: Segment = { ...segment, from: first.index, count: segment.count - first.index, bytes: 0, pending: 1 };
   lease.tracker.add(rest);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { failMessages } from '../../src/testing/index.js';
-import { map } from '../../src/transform.js';
+import { filter, map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
 import { expectNoViolations, keys } from './world.js';
 
@@ -52,6 +52,28 @@ describe('without a dead-letter sink', () => {
       expect(here.stored()).toEqual(keys('p', 5));
     },
   );
+
+  it.each([
+    ['counts only what was filtered before it', {}, { filtered: 1, unsettled: 4 }],
+    [
+      'counts nothing as filtered where the batch settles only whole',
+      { positionAt: false },
+      { filtered: 0, unsettled: 6 },
+    ],
+  ])('a message that cannot be decoded %s', async (_what, source, numbers) => {
+    const payloads = ['1', '2', '{', '3', '4', '{'];
+    here.produceMessages(
+      'p',
+      ...payloads.map((payload, index) => ({ key: `p${index}`, payload: Buffer.from(payload) })),
+    );
+    const run = here.start({
+      source,
+      sink: { payload: 'value' },
+      transforms: [filter((message) => message.payload !== 2 && message.payload !== 4)],
+    });
+    await expect(here.system.clock.settle(run.done)).rejects.toMatchObject({ code: 'message_invalid' });
+    expect(run.pipeline.stats()).toMatchObject({ received: 6, ...numbers });
+  });
 
   it('a message that the sink refuses stops the pipeline at it', async () => {
     here.produce('p', ...keys('p', 5));
