@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type KafkaServer, startKafka } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type StartedProcess, startPipeline } from '#demo/started-process';
@@ -14,8 +15,14 @@ beforeAll(async () => {
   server = await startKafka();
   const admin = server.native.admin();
   await admin.connect();
-  const topics = ['orders', 'orders-with-total', 'dead-orders'].map((topic) => ({ topic, numPartitions: 3 }));
-  await admin.createTopics({ topics, waitForLeaders: true });
+  const topics = ['orders', 'orders-with-total', 'dead-orders'];
+  // kafkajs fails when it looks for leaders before the broker has heard of the topics.
+  await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 3 })), waitForLeaders: false });
+  const areUsable = async (): Promise<boolean> => {
+    const known = await admin.fetchTopicMetadata({ topics });
+    return known.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+  };
+  while (!(await areUsable().catch(() => false))) await pause(20);
   await admin.disconnect();
 });
 afterAll(() => server?.stop());

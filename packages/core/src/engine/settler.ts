@@ -166,8 +166,9 @@ export class Settler {
           return false;
         }
         writer.flushed();
-        this.#run.restarter.flushSucceeded();
       }
+      // A flush that brings no partition further is no progress: what made an earlier one fail would do so again.
+      if (taken.size > 0 || [...this.#run.leases].some((lease) => lease.retained)) this.#run.restarter.flushSucceeded();
       for (const [lease, finished] of taken) this.#apply(lease, finished);
       for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
       return true;

@@ -1,0 +1,185 @@
+// One run of one subject, in a process of its own: prints how many messages it moved, in what time and with what CPU.
+import { createMessage, type Message, memoryCheckpoints, pipeline } from '@sluice/core';
+import { type DriverContext, defineConnector, type SinkBatch, type SinkDriver, z } from '@sluice/core/driver';
+import { kafka } from '@sluice/kafka';
+import kafkajs from 'kafkajs';
+
+/** What a run is told. */
+export interface BenchOrder {
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  /** `raw`: kafkajs in a loop by hand. `driver`: our driver in a loop by hand. `pipeline`: our driver in the engine. */
+  readonly subject: 'raw' | 'driver' | 'pipeline';
+  readonly task: 'read' | 'write';
+  readonly messages: number;
+  readonly payloadBytes: number;
+  readonly groupId: string;
+}
+
+const order = JSON.parse(process.argv[2] ?? '') as BenchOrder;
+const { brokers, topic, messages: total, groupId } = order;
+const batchMessages = 1000;
+const inFlight = 4;
+const payload = Buffer.alloc(order.payloadBytes, 'x');
+const keys = Array.from({ length: 1000 }, (_, index) => Buffer.from(`key ${index}`));
+// Not older, or the broker deletes them for their age.
+const timestamp = Date.now();
+const ready: readonly Message[] = keys.map((key) => createMessage({ key, payload, timestamp }));
+
+const nothing = { add: () => undefined, set: () => undefined };
+const context: DriverContext = {
+  pipeline: 'bench',
+  id: 'bench',
+  signal: new AbortController().signal,
+  metrics: nothing,
+  notice: () => undefined,
+};
+
+/** What user code does with a message: it looks at all of it. */
+function look(key: unknown, value: unknown, timestamp: unknown, headers: unknown): number {
+  return (
+    (key === null ? 0 : 1) +
+    (value === null ? 0 : 1) +
+    (timestamp === undefined ? 0 : 1) +
+    (headers === undefined ? 0 : 1)
+  );
+}
+
+let seen = 0;
+let looked = 0;
+function see(messages: readonly Message[]): void {
+  for (const { key, payload: value, timestamp, headers } of messages) looked += look(key, value, timestamp, headers);
+  seen += messages.length;
+}
+
+const memory = defineConnector({
+  name: 'memory-bench',
+  title: 'Memory',
+  contract: 1,
+  source: {
+    config: z.strictObject({}),
+    capabilities: () => ({
+      position: 'engine',
+      replayable: true,
+      order: 'partition',
+      bounded: true,
+      window: false,
+      changes: false,
+      keyed: false,
+    }),
+    open: async () => ({
+      async *read() {
+        const bytes = ready.length * (order.payloadBytes + 10);
+        for (let position = batchMessages; position <= total; position += batchMessages)
+          yield { messages: ready, position, bytes };
+      },
+      close: async () => undefined,
+    }),
+  },
+  sink: {
+    config: z.strictObject({}),
+    capabilities: () => ({
+      atomic: false,
+      idempotent: false,
+      overlap: 'none',
+      payload: 'bytes',
+      changes: false,
+      preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
+    }),
+    open: async () => ({ write: async ({ messages }) => see(messages), close: async () => undefined }),
+  },
+});
+
+const client = (): kafkajs.Kafka => new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+
+/** kafkajs as it is fastest: not idempotent, so that its requests overlap. */
+async function writeRaw(): Promise<void> {
+  const producer = client().producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+  const messages = keys.map((key) => ({ key, value: payload, timestamp: String(timestamp) }));
+  let left = total / batchMessages;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] });
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  await producer.disconnect();
+}
+
+async function writeWithDriver(): Promise<void> {
+  const { sink } = kafka.descriptor;
+  if (sink === undefined) throw new Error('there is no sink');
+  const driver: SinkDriver = await sink.open(sink.config.parse({ brokers, topic }), {}, context);
+  const batch: SinkBatch = { messages: ready, slices: [{ partition: 'x:', from: 0, to: ready.length, position: 1 }] };
+  let left = total / batchMessages;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await driver.write(batch, context.signal);
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  await driver.close();
+}
+
+async function writeWithPipeline(): Promise<void> {
+  await pipeline({
+    name: 'bench',
+    source: memory.source({}),
+    sink: kafka.sink({ brokers, topic }),
+    checkpoints: memoryCheckpoints(),
+  }).run();
+}
+
+async function readRaw(): Promise<void> {
+  const consumer = client().consumer({ groupId, maxWaitTimeInMs: 100 });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const done = Promise.withResolvers<void>();
+  await consumer.run({
+    partitionsConsumedConcurrently: 4,
+    autoCommitInterval: 1000,
+    eachBatch: async ({ batch }) => {
+      for (const { key, value, timestamp, headers } of batch.messages)
+        looked += look(key, value, Number(timestamp), headers);
+      seen += batch.messages.length;
+      if (seen >= total) done.resolve();
+    },
+  });
+  await done.promise;
+  await consumer.disconnect();
+}
+
+async function readWithDriver(): Promise<void> {
+  const { source } = kafka.descriptor;
+  if (source === undefined) throw new Error('there is no source');
+  const config = source.config.parse({ brokers, topics: [topic], groupId, start: 'earliest', bounded: true });
+  const driver = await source.open(config, {}, context);
+  const read = async (partition: string): Promise<void> => {
+    const options = { maxMessages: 5000, maxBytes: 1024 * 1024, signal: context.signal };
+    for await (const { messages } of driver.read(partition, undefined, options)) see(messages);
+  };
+  for await (const partitions of driver.partitions?.(context.signal) ?? []) {
+    if (partitions.length === 0) continue;
+    await Promise.all(partitions.map(read));
+    break;
+  }
+  await driver.close();
+}
+
+async function readWithPipeline(): Promise<void> {
+  await pipeline({
+    name: 'bench',
+    source: kafka.source({ brokers, topics: [topic], groupId, start: 'earliest', bounded: true }),
+    sink: memory.sink({}),
+  }).run();
+}
+
+const runs = {
+  write: { raw: writeRaw, driver: writeWithDriver, pipeline: writeWithPipeline },
+  read: { raw: readRaw, driver: readWithDriver, pipeline: readWithPipeline },
+};
+
+const started = performance.now();
+const cpu = process.cpuUsage();
+await runs[order.task][order.subject]();
+const { user, system } = process.cpuUsage(cpu);
+if (order.task === 'read' && (seen < total || looked < 3 * total)) throw new Error(`read ${seen} of ${total} messages`);
+console.log(JSON.stringify({ ms: performance.now() - started, cpuMicroseconds: (user + system) / total }));
+process.exit(0); // kafkajs leaves timers behind

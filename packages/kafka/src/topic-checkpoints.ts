@@ -1,0 +1,98 @@
+import type { CheckpointClaim, CheckpointStore } from '@sluice/core';
+import { type Checkpoint, ConnectorError, isConnectorError, wrapError } from '@sluice/core/driver';
+import { CheckpointHolder, readCheckpoint } from './checkpoint-holder.js';
+import { CheckpointLog } from './checkpoint-log.js';
+import type { KafkaCheckpointsSettings } from './checkpoint-store.js';
+import { ensureCheckpointTopic } from './checkpoint-topic.js';
+import { openCluster } from './client.js';
+import type { KafkaCluster } from './cluster.js';
+import { classifyKafkaError } from './error.js';
+import type { KafkaOptions } from './options.js';
+import { TopicDirectory } from './topic-directory.js';
+import { Transaction } from './transaction.js';
+
+/** A crashed holder's transaction has one small record in it, and the next claim ends it at once. */
+const transactionTimeoutMs = 60_000;
+const maxRequestBytes = 1_000_000;
+
+/** A checkpoint store that connects with its first call. */
+export function topicCheckpoints(settings: KafkaCheckpointsSettings, options: KafkaOptions): CheckpointStore {
+  const closing = new AbortController();
+  const { signal } = closing;
+  let opening: Promise<KafkaCluster> | undefined;
+  const claims = new Set<CheckpointClaim>();
+
+  const open = async (): Promise<KafkaCluster> => {
+    if (signal.aborted) throw new ConnectorError('closed', 'the checkpoint store was closed');
+    opening ??= openCluster(settings, options, signal).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    const cluster = await opening;
+    await ensureCheckpointTopic(cluster, settings.topic, signal);
+    return cluster;
+  };
+
+  return {
+    description: `kafka topic ${settings.topic}`,
+    durable: true,
+    load: (pipeline) =>
+      explained('load', async () => {
+        const cluster = await open();
+        const log = new CheckpointLog(cluster, new TopicDirectory(cluster, false), settings.topic);
+        return (await readCheckpoint({ pipeline, log, signal })).checkpoint;
+      }),
+    claim: (pipeline) =>
+      explained('claim', async () => {
+        const cluster = await open();
+        const directory = new TopicDirectory(cluster, false);
+        const log = new CheckpointLog(cluster, directory, settings.topic);
+        const id = `sluice/${encodeURIComponent(pipeline)}`;
+        const transaction = new Transaction(id, { cluster, directory, transactionTimeoutMs, maxRequestBytes });
+        const holder = new CheckpointHolder({ pipeline, log, transaction, signal });
+        const claim = claimOf(holder, await holder.claim(), () => {
+          transaction.close();
+          claims.delete(claim);
+        });
+        claims.add(claim);
+        return claim;
+      }),
+    close: async () => {
+      await Promise.all([...claims].map((claim) => claim.release()));
+      closing.abort(new ConnectorError('closed', 'the checkpoint store was closed'));
+      (await opening?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+function claimOf(holder: CheckpointHolder, checkpoint: Checkpoint, onRelease: () => void): CheckpointClaim {
+  let released = false;
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    checkpoint,
+    save: async (next) => {
+      if (released) throw new ConnectorError('closed', 'the checkpoint was released. Claim it again before saving.');
+      // Copied at once, so that what the caller changes later is not stored by accident.
+      const copy = structuredClone(next);
+      const save = last.then(() => explained('save', () => holder.save(copy)));
+      // Its own caller hears of a failure; the next save only waits.
+      last = save.catch(() => undefined);
+      await save;
+    },
+    release: async () => {
+      released = true;
+      await last;
+      onRelease();
+    },
+  };
+}
+
+async function explained<T>(operation: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw isConnectorError(error) && error.connector !== undefined
+      ? error
+      : wrapError(error, classifyKafkaError, { connector: 'kafka checkpoints', operation });
+  }
+}

@@ -1,0 +1,23 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { type KafkaServer, uniqueName } from '@sluice/testkit';
+
+/** Makes a topic for one test and resolves with its name when it can be used. */
+export async function createTopic(
+  { native }: KafkaServer,
+  numPartitions = 1,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const topic = uniqueName('topic');
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  const admin = native.admin();
+  await admin.connect();
+  // kafkajs fails when it looks for leaders before the broker has heard of the topic.
+  await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false });
+  const isUsable = async (): Promise<boolean> => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.every(({ leader }) => leader >= 0) ?? false;
+  };
+  while (!(await isUsable().catch(() => false))) await pause(20);
+  await admin.disconnect();
+  return topic;
+}
