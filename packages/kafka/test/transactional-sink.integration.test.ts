@@ -128,19 +128,24 @@ describe('a transactional sink', () => {
     expect(await again.claim?.(['s:0'])).toEqual(at('s:0', 7));
   });
 
-  it('names a refused message when nothing of the write is stored, after it has given up the transaction once', async () => {
+  it('names a refused message when nothing of the write is stored', async () => {
     const topic = await world.createTopic(1, { 'max.message.bytes': '20000' });
     const sink = await world.openSink({ topic, transactional: true });
     await sink.claim?.(['s:0']);
-    const large = 'x'.repeat(30_000);
-    expect(await codeOf(sink.write(write(['a', large, 'b']), never))).toBe('conflict');
-    expect(await sink.claim?.(['s:0'])).toEqual({});
-    expect(
-      (await failuresOf(sink.write(write(['a', large, 'b']), never))).map(([index, code]) => [index, code]),
-    ).toEqual([[1, 'message_too_large']]);
+    const refused = write(['a', 'x'.repeat(30_000), 'b']);
+    const named = async (): Promise<unknown> =>
+      (await failuresOf(sink.write(refused, never))).map(([index, code]) => [index, code]);
+    expect(await named(), 'before anything is taken over').toEqual([[1, 'message_too_large']]);
     await sink.write(write(['a', 'b']), never);
     await sink.flush?.(at('s:0', 3), never);
-    expect(await stored(topic)).toEqual(['a', 'b']);
+
+    await sink.write(write(['c']), never);
+    expect(await codeOf(sink.write(refused, never)), 'behind what is taken over').toBe('conflict');
+    expect(await sink.claim?.(['s:0'])).toEqual(at('s:0', 3));
+    expect(await named(), 'after the transaction was given up').toEqual([[1, 'message_too_large']]);
+    await sink.write(write(['c']), never);
+    await sink.flush?.(at('s:0', 4), never);
+    expect(await stored(topic)).toEqual(['a', 'b', 'c']);
   });
 
   it('reports a transaction that took too long as a conflict, not as a fence', async () => {
