@@ -20,7 +20,7 @@ beforeAll(async () => {
   await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 3 })), waitForLeaders: false });
   const areUsable = async (): Promise<boolean> => {
     const known = await admin.fetchTopicMetadata({ topics });
-    return known.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    return known.topics.every(({ partitions }) => partitions.filter(({ leader }) => leader >= 0).length === 3);
   };
   while (!(await areUsable().catch(() => false))) await pause(20);
   await admin.disconnect();

@@ -167,8 +167,9 @@ export class Settler {
         }
         writer.flushed();
       }
-      // A flush that brings no partition further is no progress: what made an earlier one fail would do so again.
-      if (taken.size > 0 || [...this.#run.leases].some((lease) => lease.retained)) this.#run.restarter.flushSucceeded();
+      // A flush that brings nothing further of what is read again after a failure is no progress: the same would fail again.
+      const isProgress = taken.size > 0 || [...this.#run.leases].every((lease) => lease.retained);
+      if (isProgress) this.#run.restarter.flushSucceeded();
       for (const [lease, finished] of taken) this.#apply(lease, finished);
       for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
       return true;
