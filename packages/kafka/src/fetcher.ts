@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { KafkaCluster } from './cluster.js';
 import { decodeFetchAnswer, type FetchAnswer, type FetchedPartition } from './fetch-answer.js';
 import type { PartitionReader } from './partition-reader.js';
@@ -11,6 +12,8 @@ export type FetchSettings = Pick<KafkaSourceSettings, 'isolation' | 'maxWaitMs' 
 
 /** How long a broker may wait while some of its partitions are not asked for, at first: they may want more at any time. */
 const shortWaitMs = 10;
+/** As before, once nobody has wanted more for a while. */
+const longWaitMs = 500;
 const maxAnswerBytes = 50 * 1024 * 1024;
 const pauseMs = 100;
 
@@ -66,36 +69,36 @@ export class Fetcher {
   async #work(leader: number): Promise<void> {
     const lane: Lane = { waitMs: shortWaitMs };
     this.#lanes.set(leader, lane);
-    let asked = this.#wanting(leader);
-    while (asked.length > 0 && !this.#signal.aborted) {
+    for (;;) {
+      // Whoever has just got an answer has its turn to take it, and is asked for again with the others.
+      await nextTurn();
+      const own = [...this.#readers].filter(({ partition }) => this.#topics.leaderOf(partition) === leader);
+      const asked = own.filter((reader) => this.#wants(reader));
+      if (asked.length === 0 || this.#signal.aborted) break;
       try {
-        this.#deliver(asked, await this.#fetch(leader, lane, asked));
+        const waitMs = asked.length === own.length ? this.#settings.maxWaitMs : lane.waitMs;
+        this.#deliver(asked, await this.#fetch(leader, asked, Math.min(waitMs, this.#settings.maxWaitMs)));
       } catch (error) {
         this.#lanes.delete(leader);
         this.#refused(asked, error);
         return;
       }
-      asked = this.#wanting(leader);
+      // While nobody takes what is held of the others, there is no hurry.
+      const wantedMeanwhile = own.some((reader) => !asked.includes(reader) && reader.wanting);
+      lane.waitMs = wantedMeanwhile ? shortWaitMs : Math.min(lane.waitMs * 2, longWaitMs);
     }
     this.#lanes.delete(leader);
-  }
-
-  #wanting(leader: number): PartitionReader[] {
-    return [...this.#readers].filter(
-      (reader) => this.#wants(reader) && this.#topics.leaderOf(reader.partition) === leader,
-    );
+    // Some may have another leader now, or none.
+    this.wake();
   }
 
   #wants(reader: PartitionReader): boolean {
     return reader.wanting && !this.#resting.has(reader);
   }
 
-  async #fetch(leader: number, lane: Lane, asked: readonly PartitionReader[]): Promise<FetchAnswer> {
-    const { isolation, maxWaitMs, minBytes } = this.#settings;
+  async #fetch(leader: number, asked: readonly PartitionReader[], waitMs: number): Promise<FetchAnswer> {
+    const { isolation, minBytes } = this.#settings;
     const connection = await this.#cluster.connection(leader, 'fetch');
-    const others = [...this.#readers].filter(
-      (reader) => !reader.wanting && this.#topics.leaderOf(reader.partition) === leader,
-    );
     const wanted = asked.map(({ partition, nextOffset: fetchOffset, maxBytes }) => ({
       ...partition,
       fetchOffset,
@@ -105,7 +108,7 @@ export class Fetcher {
       'Fetch',
       {
         isolationLevel: isolation === 'read_committed' ? 1 : 0,
-        maxWaitTime: others.length === 0 ? maxWaitMs : Math.min(lane.waitMs, maxWaitMs),
+        maxWaitTime: waitMs,
         minBytes,
         maxBytes: Math.min(maxAnswerBytes, Math.max(...wanted.map(({ maxBytes }) => maxBytes)) * wanted.length),
         topics: groupByTopic(wanted),
@@ -114,8 +117,6 @@ export class Fetcher {
       { atLeast: 11, decode: decodeFetchAnswer },
     );
     if (answer.errorCode !== 0) throw protocolError(answer.errorCode);
-    // While nobody takes what is held of the others, there is no hurry.
-    lane.waitMs = others.some((reader) => reader.wanting) ? shortWaitMs : Math.min(lane.waitMs * 2, maxWaitMs);
     return answer;
   }
 

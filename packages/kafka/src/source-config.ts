@@ -50,7 +50,10 @@ export interface KafkaSourceSettings extends KafkaConnectionSettings {
   readonly rebalanceTimeoutMs: number;
   /** How often new topics and partitions are looked for, in milliseconds. Default 30,000. */
   readonly refreshIntervalMs: number;
-  /** How long a broker waits for messages before it answers with none, in milliseconds. Default 500. */
+  /**
+   * How long a broker waits for messages before it answers with none, in milliseconds; a partition that is new to the source may
+   * wait as long. Default 500.
+   */
   readonly maxWaitMs: number;
   /** How many bytes a broker gathers before it answers, unless `maxWaitMs` has passed. Default 1: no wait. */
   readonly minBytes: number;
@@ -131,7 +134,7 @@ export const sourceConfig: z.ZodType<KafkaSourceSettings, KafkaSourceConfig> = z
     maxWaitMs: z
       .int()
       .min(1)
-      .max(60_000)
+      .max(10_000)
       .default(500)
       .describe('How long a broker waits for messages before it answers with none.'),
     minBytes: z

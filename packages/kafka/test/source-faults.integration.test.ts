@@ -92,7 +92,7 @@ test('fails when the broker stays out of reach longer than requestTimeoutMs', as
 
 test('a pending read ends within a second of its abort, and a close leaves no connection', async () => {
   const topic = await world.createTopic();
-  const source = await world.open({ topics: [topic], maxWaitMs: 30_000, groupId: uniqueName('group') });
+  const source = await world.open({ topics: [topic], maxWaitMs: 10_000, groupId: uniqueName('group') });
   const before = server.proxy.connections;
   const sets = source.partitions?.(new AbortController().signal)[Symbol.asyncIterator]();
   await sets?.next();

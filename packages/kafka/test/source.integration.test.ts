@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
 import { CompressionTypes } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -208,6 +209,24 @@ test('holds no more than one answer of a partition while nobody pulls, and goes 
   }
   // One answer was taken, and one waits; each may be one stored batch of 800 KiB.
   expect(server.proxy.traffic.toClient - before).toBeLessThan(2 * 1024 * 1024);
+  await source.close();
+});
+
+test('a partition that waits for messages does not hold up the others', async () => {
+  const topic = await world.createTopic(2);
+  const value = 'x'.repeat(1000);
+  for (let sent = 0; sent < 20; sent++) await world.produce(topic, [value]);
+  const source = await world.open({ topics: [topic], maxWaitMs: 10_000 });
+  const options = readOptions({ maxBytes: 1100 });
+  const busy = source.read(`${topic}-0`, undefined, options)[Symbol.asyncIterator]();
+  await nextOf(busy);
+  const pending = nextOf(source.read(`${topic}-1`, undefined, options)[Symbol.asyncIterator]());
+  for (let read = 1; read < 20; read++) {
+    expect((await nextOf(busy)).messages).toHaveLength(1);
+    await pause(20); // the work of a slow consumer, during which the broker is asked for the other partition alone
+  }
+  await world.produce(topic, ['at last'], 1);
+  expect((await pending).messages.map(textOf)).toEqual(['at last']);
   await source.close();
 });
 
