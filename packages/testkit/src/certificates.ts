@@ -1,4 +1,5 @@
 import type { webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
 
 /** A certificate and its key, both in PEM; the key is PKCS #8 without a password. */
 export interface Certificate {
@@ -10,8 +11,11 @@ export interface Certificate {
 export interface CertificateAuthority {
   /** Its own certificate in PEM: what the other side has to trust. */
   readonly certificate: string;
-  /** A certificate for a server of this machine (`localhost`, `127.0.0.1`) or for a client, valid for a day. */
-  issue(commonName: string): Promise<Certificate>;
+  /**
+   * A certificate for a client or for a server of this machine (`localhost`, `127.0.0.1`), valid for a day. `hosts` are
+   * further names and addresses of the server: a container's, where the tests themselves run in one, is not `127.0.0.1`.
+   */
+  issue(commonName: string, hosts?: readonly string[]): Promise<Certificate>;
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -39,7 +43,7 @@ export async function createCertificateAuthority(commonName = 'Sluice test autho
   });
   return {
     certificate: `${authority.toString('pem')}\n`,
-    issue: async (subject) => {
+    issue: async (subject, hosts = []) => {
       const own = await generateKeys();
       const issued = await x509.X509CertificateGenerator.create({
         subject: `CN=${subject}`,
@@ -49,10 +53,12 @@ export async function createCertificateAuthority(commonName = 'Sluice test autho
         signingAlgorithm: algorithm,
         ...validity(),
         extensions: [
-          new x509.SubjectAlternativeNameExtension([
-            { type: 'dns', value: 'localhost' },
-            { type: 'ip', value: '127.0.0.1' },
-          ]),
+          new x509.SubjectAlternativeNameExtension(
+            [...new Set(['localhost', '127.0.0.1', ...hosts])].map((value) => ({
+              type: isIP(value) ? 'ip' : 'dns',
+              value,
+            })),
+          ),
           new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
         ],
       });

@@ -8,6 +8,8 @@ export type Testcontainers = typeof import('testcontainers');
 export interface ContainerEngine {
   readonly testcontainers: Testcontainers;
   readonly client: ContainerRuntimeClient;
+  /** Where its containers' ports are reached: `localhost`, or the engine's own address where the tests run in a container. */
+  readonly host: string;
   /** Labels for containers of this process. */
   readonly labels: Record<string, string>;
 }
@@ -34,7 +36,8 @@ async function connectToEngine(): Promise<ContainerEngine> {
   const testcontainers = await import('testcontainers');
   try {
     const client = await testcontainers.getContainerRuntimeClient();
-    const connected = { testcontainers, client, labels: ownerLabels(process.pid) };
+    const { host } = client.info.containerRuntime;
+    const connected = { testcontainers, client, host, labels: ownerLabels(process.pid) };
     await sweep(connected);
     return connected;
   } catch (error) {

@@ -108,7 +108,7 @@ interface Created {
 async function create(recipe: ContainerRecipe, engine: ContainerEngine): Promise<Created> {
   const { GenericContainer, Wait } = engine.testcontainers;
   const image = await imageToRun(recipe.image, engine);
-  const { host } = engine.client.info.containerRuntime;
+  const { host } = engine;
   for (let attempt = 1; ; attempt++) {
     const hostPorts = await freePorts(recipe.ports.length);
     const bindings = recipe.ports.map((container, index) => ({ container, host: hostPorts[index] ?? 0 }));

@@ -146,7 +146,8 @@ test('slow holds each direction for its time, without narrowing it', async () =>
   proxy.slow({ toServerMs: 100, toClientMs: 50 });
   const start = performance.now();
   await ask(socket, 'slowly');
-  expect(performance.now() - start).toBeGreaterThanOrEqual(149);
+  // Timers run up to a millisecond early in each direction, and their rounding adds to it.
+  expect(performance.now() - start).toBeGreaterThanOrEqual(145);
   const sent = Buffer.alloc(4 * 1024 * 1024, 'x');
   const streamStart = performance.now();
   socket.end(sent);

@@ -1,4 +1,5 @@
 import { type Certificate, type CertificateAuthority, createCertificateAuthority } from '../certificates.js';
+import { containerEngine } from '../container-engine.js';
 import type { KafkaServer, StartKafkaOptions } from './kafka.js';
 import { brokerCommand, startBroker } from './kafka-broker.js';
 import { clusterId, type KafkaListener, settingsFile } from './kafka-settings.js';
@@ -43,8 +44,11 @@ const authorityFile = '/mnt/shared/config/authority.pem';
  * `SLUICE_TEST_KAFKA_URL` is set, because it has users of its own.
  */
 export async function startSecuredKafka({ settings = {} }: StartKafkaOptions = {}): Promise<SecuredKafkaServer> {
-  const authority = await createCertificateAuthority();
-  const [own, clientCertificate] = await Promise.all([authority.issue('broker'), authority.issue(user.username)]);
+  const [{ host }, authority] = await Promise.all([containerEngine(), createCertificateAuthority()]);
+  const [own, clientCertificate] = await Promise.all([
+    authority.issue('broker', [host]),
+    authority.issue(user.username),
+  ]);
   const { server, container } = await startBroker({
     settings: { ...securitySettings(), ...settings },
     listeners: [sasl, tls, saslTls],
