@@ -7,6 +7,7 @@
 set -euo pipefail
 
 name=$1 version=$2 tag=$3 recipe=$4
+system=${name%-[0-9]*}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/images
 suite=trixie
@@ -108,7 +109,7 @@ build() {
 }
 
 if ! command -v apt-get >/dev/null || [[ $(id -u) != 0 ]]; then
-  say "$tag can only be built on Debian or Ubuntu, as root. Elsewhere, make an image registry reachable, or name a server of your own in SLUICE_TEST_${name^^}_URL."
+  say "$tag can only be built on Debian or Ubuntu, as root. Elsewhere, make an image registry reachable, or name a server of your own in SLUICE_TEST_${system^^}_URL."
   exit 1
 fi
 mkdir -p "$cache"

@@ -30,7 +30,8 @@ if (absent.length > 0) {
 
 /** A server is needed by the connector of the same name, unless the tests are to use one of the developer's own. */
 function isNeeded(name) {
-  return existsSync(`${here}../../${name}/package.json`) && !process.env[`SLUICE_TEST_${name.toUpperCase()}_URL`];
+  const system = name.replace(/-\d+$/, '');
+  return existsSync(`${here}../../${system}/package.json`) && !process.env[`SLUICE_TEST_${system.toUpperCase()}_URL`];
 }
 
 function isHere(name) {

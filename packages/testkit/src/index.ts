@@ -31,6 +31,18 @@ export {
   type KafkaFaultWatch,
   type KafkaRequest,
 } from './servers/kafka-faults.js';
+export {
+  type PostgresServer,
+  type PostgresVersion,
+  type StartPostgresOptions,
+  startPostgres,
+} from './servers/postgres.js';
+export {
+  breakPostgres,
+  type PostgresFault,
+  type PostgresFaultWatch,
+} from './servers/postgres-faults.js';
 export { type KafkaUser, type SecuredKafkaServer, startSecuredKafka } from './servers/secured-kafka.js';
+export { type SecuredPostgresServer, startSecuredPostgres } from './servers/secured-postgres.js';
 export type { TestServer } from './test-server.js';
 export { uniqueName } from './unique-name.js';
