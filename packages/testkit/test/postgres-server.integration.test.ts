@@ -25,13 +25,14 @@ describe.each([17, 18] as const)('Postgres %i', (version) => {
 
   async function expectIds(ids: number[]): Promise<void> {
     const client = await server.connect();
-    const { rows } = await client.query(`SELECT id FROM ${table} ORDER BY id`);
+    const { rows } = await client.query<{ id: number }>(`SELECT id FROM ${table} ORDER BY id`);
     await client.end();
     expect(rows.map(({ id }) => id)).toEqual(ids);
   }
 
   test('is of its version and has logical replication and the settings that were asked for', async () => {
-    const setting = async (name: string): Promise<unknown> => (await native.query(`SHOW ${name}`)).rows[0]?.[name];
+    const setting = async (name: string): Promise<unknown> =>
+      (await native.query<Record<string, string>>(`SHOW ${name}`)).rows[0]?.[name];
     expect(await setting('server_version')).toMatch(new RegExp(`^${version}`));
     expect(await setting('wal_level')).toBe('logical');
     expect(await setting('work_mem')).toBe('5MB');

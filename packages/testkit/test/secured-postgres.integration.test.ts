@@ -21,7 +21,7 @@ async function userWith(user: string, password: string, ssl: ClientConfig['ssl']
   });
   try {
     await client.connect();
-    return (await client.query('SELECT current_user')).rows[0]?.current_user;
+    return (await client.query<{ current_user: string }>('SELECT current_user')).rows[0]?.current_user;
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -46,4 +46,5 @@ test('demands a client certificate of some users', async () => {
 
 test('lets one user in without TLS only', async () => {
   expect(await userWith('open', 'open-password', false)).toBe('open');
+  await expect(userWith('open', 'open-password', tls())).rejects.toThrow('rejects');
 });

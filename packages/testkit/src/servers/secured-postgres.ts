@@ -19,6 +19,7 @@ const sources = `${folder}/server`;
 const rights = [
   'local all all trust',
   'hostnossl all open all scram-sha-256',
+  'hostssl all open all reject',
   'hostssl all user all scram-sha-256 clientcert=verify-full',
   'hostssl all certified all cert',
   'hostssl all all all scram-sha-256',

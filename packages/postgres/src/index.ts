@@ -1,0 +1,5 @@
+export { type PostgresCheckpointsConfig, postgresCheckpoints } from './checkpoint-store.js';
+export type { PostgresConnectionConfig, PostgresConnectionSettings, SslMode } from './config.js';
+export { postgres } from './connector.js';
+export type { PostgresOptions } from './options.js';
+export type { PostgresSinkConfig, PostgresSinkSettings, WriteMode } from './sink-config.js';

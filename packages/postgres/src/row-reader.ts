@@ -1,0 +1,79 @@
+import { ConnectorError, type Message, type Value } from '@sluice/core/driver';
+import { fieldReader, isFields } from './field-path.js';
+
+/** The columns that a row has, one shared object for all rows that have the same. */
+export interface RowShape {
+  readonly columns: readonly string[];
+}
+
+/** What a message puts into a table: a value for each column of its shape. */
+export interface Row {
+  readonly shape: RowShape;
+  readonly values: readonly Value[];
+}
+
+/** Finds the one object for a list of columns. */
+export class RowShapes {
+  readonly #known = new Map<string, RowShape>();
+  #last: RowShape = { columns: [] };
+
+  of(columns: readonly string[]): RowShape {
+    const last = this.#last.columns;
+    // The messages of a table mostly look alike.
+    if (columns.length === last.length && columns.every((column, index) => column === last[index])) return this.#last;
+    const id = JSON.stringify(columns);
+    const shape = this.#known.get(id) ?? { columns };
+    this.#known.set(id, shape);
+    this.#last = shape;
+    return shape;
+  }
+}
+
+/** Takes rows out of messages, by the mapping of the config, or field by field. */
+export class RowReader {
+  readonly shapes: RowShapes = new RowShapes();
+  readonly #columns: readonly string[];
+  readonly #readers: readonly ((message: Message) => Value | undefined)[];
+
+  constructor(columns: Readonly<Record<string, string>> | undefined) {
+    this.#columns = Object.keys(columns ?? {});
+    this.#readers = Object.values(columns ?? {}).map(fieldReader);
+  }
+
+  /**
+   * The row of a message. Fields that it does not have are not in the row.
+   *
+   * @throws {ConnectorError} `message_invalid` when the payload is not an object and no mapping says what to do with it
+   */
+  read(message: Message): Row {
+    if (this.#columns.length === 0) return this.#fieldsOf(message.payload);
+    const values: Value[] = [];
+    const absent: number[] = [];
+    for (const [index, reader] of this.#readers.entries()) {
+      const value = reader(message);
+      if (value === undefined) absent.push(index);
+      else values.push(value);
+    }
+    const columns = absent.length === 0 ? this.#columns : this.#columns.filter((_, index) => !absent.includes(index));
+    return { shape: this.shapes.of(columns), values };
+  }
+
+  /** The row of a message that has no payload: from `before`, or else from a key with fields. */
+  readKey(message: Message): Row {
+    const { before, key } = message;
+    const payload = isFields(before) ? before : isFields(key) ? key : null;
+    if (this.#columns.length > 0) return this.read({ ...message, payload });
+    return payload === null ? { shape: this.shapes.of([]), values: [] } : this.#fieldsOf(payload);
+  }
+
+  #fieldsOf(payload: Value): Row {
+    if (isFields(payload) && !Array.isArray(payload))
+      return { shape: this.shapes.of(Object.keys(payload)), values: Object.values(payload) };
+    const what =
+      payload === null ? 'it is null' : payload instanceof Uint8Array ? 'it is bytes' : 'it is not an object';
+    throw new ConnectorError(
+      'message_invalid',
+      `the payload has no fields for columns: ${what}. Set columns (for example { data: payload }), or a codec`,
+    );
+  }
+}

@@ -1,0 +1,128 @@
+import type { Discovered, DriverContext, SinkDriver } from '@sluice/core/driver';
+import { ConnectorError, parseTemplate } from '@sluice/core/driver';
+import { AtomicSink } from './atomic-sink.js';
+import { openClient } from './client.js';
+import { quotedTable } from './identifier.js';
+import type { PostgresOptions } from './options.js';
+import { PlainSink } from './plain-sink.js';
+import { ensurePositionTable } from './position-table.js';
+import { Session } from './session.js';
+import type { PostgresSinkSettings } from './sink-config.js';
+import { Tables } from './tables.js';
+import { findTable } from './target-table.js';
+
+/** Connects and makes the table of positions; the tables that are written to are looked up when they are first written to. */
+export async function openPostgresSink(
+  config: PostgresSinkSettings,
+  options: PostgresOptions,
+  context: DriverContext,
+): Promise<SinkDriver> {
+  const sessions: Session[] = [];
+  const makeTables = (): Tables => new Tables(config, (text) => context.notice(text));
+  try {
+    for (let count = config.atomic ? 1 : config.maxConnections; count > 0; count--)
+      sessions.push(await openSession(config, options, `sluice ${context.pipeline}`, context.signal));
+    const [session] = sessions;
+    if (!config.atomic || session === undefined) return new PlainSink(sessions, makeTables);
+    const name = quotedTable(config.positionsTable);
+    await ensurePositionTable(session, name);
+    return new AtomicSink(session, makeTables(), { name, pipeline: context.pipeline, sink: context.id });
+  } catch (error) {
+    await Promise.all(sessions.map((session) => session.close()));
+    throw error;
+  }
+}
+
+/** Connects for writing. */
+export async function openSession(
+  config: PostgresSinkSettings,
+  options: PostgresOptions,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Session> {
+  const settings = { idle_in_transaction_session_timeout: config.idleTimeoutMs };
+  const client = await openClient(config, options, { name, settings, ...(signal === undefined ? {} : { signal }) });
+  return new Session(client);
+}
+
+/** Whether the server lets this user in, takes writes, and lets it write to the table, where the config names one. */
+export async function checkPostgresSink(
+  config: PostgresSinkSettings,
+  options: PostgresOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const session = await openSession(config, options, 'sluice check', signal);
+  try {
+    const { rows } = await session.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby', []);
+    if (rows[0]?.standby)
+      throw new ConnectorError('unsupported', 'the server is a standby, which takes no writes. Name the primary.');
+    if (parseTemplate(config.table).fields.length > 0) return;
+    const name = quotedTable(config.table);
+    if ((await findTable(session.client, name)) === undefined) {
+      if (config.create) return;
+      throw new ConnectorError(
+        'not_found',
+        `table ${name} does not exist. Create it, set create: true, or check search_path`,
+      );
+    }
+    await checkRights(session, name, config);
+  } finally {
+    await session.close();
+  }
+}
+
+async function checkRights(session: Session, name: string, { mode }: PostgresSinkSettings): Promise<void> {
+  const needed = {
+    append: ['INSERT'],
+    upsert: ['INSERT', 'UPDATE', 'SELECT'],
+    mirror: ['INSERT', 'UPDATE', 'SELECT', 'DELETE'],
+  };
+  for (const right of needed[mode]) {
+    const { rows } = await session.query<{ granted: boolean }>(
+      'SELECT has_table_privilege($1::text, $2) OR has_any_column_privilege($1::text, $3) AS granted',
+      [name, right, right === 'DELETE' ? 'INSERT' : right],
+    );
+    if (!rows[0]?.granted)
+      throw new ConnectorError('permission_denied', `this user lacks ${right} on ${name}. Grant it.`);
+  }
+}
+
+/** The tables that this user may write to. */
+export async function discoverTables(
+  config: PostgresSinkSettings,
+  options: PostgresOptions,
+  signal: AbortSignal,
+): Promise<readonly Discovered[]> {
+  const session = await openSession(config, options, 'sluice discover', signal);
+  try {
+    const { rows } = await session.query<{ schema: string; table: string; name: string; estimate: number }>(
+      `SELECT n.nspname AS schema, c.relname AS table, format('%I.%I', n.nspname, c.relname) AS name,
+         c.reltuples::float8 AS estimate
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         AND has_table_privilege(c.oid, 'INSERT')
+       ORDER BY 1, 2`,
+      [],
+    );
+    const found: Discovered[] = [];
+    for (const { schema, table: own, name, estimate } of rows) {
+      const table = await findTable(session.client, name);
+      const fields = [...(table?.columns.values() ?? [])].map((column) => ({
+        name: column.name,
+        type: column.type,
+        nullable: column.nullable,
+        key: table?.primaryKey.includes(column.name) ?? false,
+      }));
+      // Never analysed: the server does not know.
+      found.push({ name: nameOf(schema, own), fields, ...(estimate < 0 ? {} : { details: { rows: estimate } }) });
+    }
+    return found;
+  } finally {
+    await session.close();
+  }
+}
+
+/** A name as `table` of the config takes it. */
+function nameOf(schema: string, table: string): string {
+  return [schema, table].map((part) => (/[".]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part)).join('.');
+}

@@ -1,0 +1,200 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createCertificateAuthority,
+  type SecuredPostgresServer,
+  startSecuredPostgres,
+  uniqueName,
+} from '@sluice/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type PostgresConnectionConfig, type PostgresOptions, postgres, type SslMode } from '../src/index.js';
+import { useDatabase } from './database.js';
+
+describe('a server that demands TLS', () => {
+  let server: SecuredPostgresServer;
+  let folder: string;
+  beforeAll(async () => {
+    server = await startSecuredPostgres();
+    const native = await server.connect();
+    await native.query(
+      'CREATE TABLE orders (id int); GRANT ALL ON orders TO PUBLIC; GRANT ALL ON SCHEMA public TO PUBLIC',
+    );
+    await native.end();
+    folder = await mkdtemp(join(tmpdir(), 'sluice-postgres-'));
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function check(config: PostgresConnectionConfig): Promise<void> {
+    const { hostname, port } = new URL(server.url);
+    const place = { host: hostname, port: Number(port), user: 'postgres', password: 'postgres', database: 'postgres' };
+    return postgres.sink({ ...place, ...config, table: 'orders' }).check();
+  }
+
+  test.each<[SslMode, 'works' | RegExp]>([
+    ['disable', /does not let this user in/],
+    ['allow', 'works'],
+    ['prefer', 'works'],
+    ['require', 'works'],
+    ['verify-ca', /certificate is not accepted/],
+    ['verify-full', /certificate is not accepted/],
+  ])('with sslmode %s and no authority', async (sslmode, outcome) => {
+    if (outcome === 'works') await check({ sslmode });
+    else
+      await expect(check({ sslmode })).rejects.toMatchObject({
+        code: 'unauthenticated',
+        message: expect.stringMatching(outcome),
+      });
+  });
+
+  test.each<SslMode>(['require', 'verify-ca', 'verify-full'])(
+    'with sslmode %s believes the right authority alone',
+    async (sslmode) => {
+      const other = await createCertificateAuthority();
+      await check({ sslmode, sslrootcert: server.authority.certificate });
+      await expect(check({ sslmode, sslrootcert: other.certificate })).rejects.toMatchObject({
+        code: 'unauthenticated',
+      });
+    },
+  );
+
+  test('verify-full looks at the name of the server, and verify-ca does not', async () => {
+    // The certificate is for localhost and 127.0.0.1.
+    const elsewhere = { host: '127.0.0.2', sslrootcert: server.authority.certificate };
+    const port = Number(server.directUrl.replace(/.*:(\d+)\/.*/, '$1'));
+    await check({ ...elsewhere, port, sslmode: 'verify-ca' });
+    await expect(check({ ...elsewhere, port, sslmode: 'verify-full' })).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
+  });
+
+  test('shows a client certificate, from texts and from files of a URL', async () => {
+    const { certificate, key } = server.clientCertificate;
+    const ca = server.authority.certificate;
+    const user = { user: 'user', password: 'user-password' };
+    await check({ ...user, sslmode: 'verify-full', sslrootcert: ca, sslcert: certificate, sslkey: key });
+    await expect(check({ ...user, sslmode: 'verify-full', sslrootcert: ca })).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
+    const files = { ca, certificate: server.certifiedCertificate.certificate, key: server.certifiedCertificate.key };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const { host } = new URL(server.url);
+    const parameters = `sslmode=verify-full&sslrootcert=${folder}/ca&sslcert=${folder}/certificate&sslkey=${folder}/key`;
+    await postgres.sink({ url: `postgresql://certified@${host}/postgres?${parameters}`, table: 'orders' }).check();
+  });
+
+  test('prefer goes on without TLS where only that is let in', async () => {
+    await check({ user: 'open', password: 'open-password', sslmode: 'prefer' });
+    await expect(check({ user: 'open', password: 'open-password', sslmode: 'require' })).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
+  });
+});
+
+describe('a connection', () => {
+  const database = useDatabase();
+
+  function sinkOf(table: string, config: PostgresConnectionConfig = {}, options: PostgresOptions = {}) {
+    return postgres.sink({ url: database.server.url, table, ...config }, options);
+  }
+
+  test('asks for the password each time it is made, and says who it is', async () => {
+    const table = await database.table('id int');
+    const url = new URL(database.server.url);
+    url.password = '';
+    const passwords: string[] = [];
+    const password = async (): Promise<string> => {
+      passwords.push('asked');
+      return 'postgres';
+    };
+    const name = uniqueName('app');
+    const sink = await sinkOf(table, { url: url.href, applicationName: name }, { password }).open();
+    const activity = 'SELECT pid FROM pg_stat_activity WHERE application_name = $1';
+    const [first] = await database.rows(activity, [name]);
+    await database.rows('SELECT pg_terminate_backend($1)', [first?.['pid']]);
+    await sink.write([{ payload: { id: 1 } }]);
+    const [second] = await database.rows(activity, [name]);
+    await sink.close();
+    expect(second?.['pid']).not.toBe(first?.['pid']);
+    expect(passwords).toHaveLength(2);
+    expect(await database.rows(`SELECT * FROM ${table}`)).toEqual([{ id: 1 }]);
+  });
+
+  test.each([
+    ['a wrong password', { password: 'wrong-secret' }, 'unauthenticated'],
+    ['a missing database', { database: 'not_there' }, 'not_found'],
+    ['a port where nobody listens', { port: 1 }, 'not_connected'],
+    ['a host that is unknown', { host: 'not.there.invalid' }, 'not_connected'],
+  ] as const)('tells %s apart, without the password', async (_name, config, code) => {
+    const error = await sinkOf('orders', config)
+      .check()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code });
+    expect(String(error)).not.toContain('wrong-secret');
+  });
+
+  test('survives a restart of the server', async () => {
+    const table = await database.table('id int');
+    const sink = await sinkOf(table).open();
+    await sink.write([{ payload: { id: 1 } }]);
+    await database.server.restart();
+    await sink.write([{ payload: { id: 2 } }]);
+    await sink.close();
+    const native = await database.server.connect();
+    const { rows } = await native.query(`SELECT * FROM ${table} ORDER BY id`);
+    await native.end();
+    expect(rows).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  test('gives up a statement after statementTimeoutMs', async () => {
+    const native = await database.server.connect();
+    const table = `"${uniqueName('slow')}"`;
+    await native.query(`CREATE TABLE ${table} (id int)`);
+    await native.query(`BEGIN; LOCK TABLE ${table}`);
+    const settings = { retry: { maxAttempts: 1 } };
+    const failures: string[] = [];
+    const stop = new AbortController();
+    const sink = await sinkOf(table, { statementTimeoutMs: 50 }).open({
+      ...settings,
+      signal: stop.signal,
+      onRetry: ({ code }) => {
+        failures.push(code);
+        stop.abort();
+      },
+    });
+    await expect(sink.write([{ payload: { id: 1 } }])).rejects.toMatchObject({
+      message: expect.stringContaining('statementTimeoutMs'),
+    });
+    expect(failures).toEqual(['timeout']);
+    await sink.close();
+    await native.end();
+  });
+
+  test('is checked for the table and the rights to write to it', async () => {
+    const native = await database.server.connect();
+    const table = uniqueName('orders').replace('-', '_');
+    await native.query(
+      `CREATE TABLE ${table} (id int PRIMARY KEY); DROP USER IF EXISTS app; CREATE USER app PASSWORD 'app'`,
+    );
+    const app = { user: 'app', password: 'app' };
+    await expect(sinkOf(table, app).check()).rejects.toMatchObject({ code: 'permission_denied' });
+    await native.query(`GRANT INSERT ON ${table} TO app`);
+    await sinkOf(table, app).check();
+    await expect(
+      postgres.sink({ url: database.server.url, ...app, table, mode: 'mirror' }).check(),
+    ).rejects.toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringContaining('UPDATE'),
+    });
+    await expect(sinkOf('not_there').check()).rejects.toMatchObject({ code: 'not_found' });
+    await postgres.sink({ url: database.server.url, table: 'not_there', create: true }).check();
+    const found = await sinkOf(table, app).discover();
+    expect(found).toEqual([
+      { name: `public.${table}`, fields: [{ name: 'id', type: 'integer', nullable: false, key: true }] },
+    ]);
+    await native.end();
+  });
+});
