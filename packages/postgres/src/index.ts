@@ -3,3 +3,9 @@ export type { PostgresConnectionConfig, PostgresConnectionSettings, SslMode } fr
 export { postgres } from './connector.js';
 export type { PostgresOptions } from './options.js';
 export type { PostgresSinkConfig, PostgresSinkSettings, WriteMode } from './sink-config.js';
+export type {
+  CdcSourceConfig,
+  CdcSourceSettings,
+  PostgresSourceConfig,
+  PostgresSourceSettings,
+} from './source-config.js';

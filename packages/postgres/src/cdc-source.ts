@@ -1,0 +1,291 @@
+import type {
+  DriverContext,
+  MessageSchema,
+  Position,
+  ReadOptions,
+  SourceBatch,
+  SourceDriver,
+} from '@sluice/core/driver';
+import { ConnectorError } from '@sluice/core/driver';
+import type { Client, ClientConfig } from 'pg';
+import { type CdcPosition, parsePosition } from './cdc-position.js';
+import { CdcReading } from './cdc-reading.js';
+import { openClient } from './client.js';
+import { textSettings } from './column-types.js';
+import { endClient, endsWithin } from './end-client.js';
+import type { PostgresOptions } from './options.js';
+import type { Relation } from './pgoutput.js';
+import { checkPublication, createPublication, publicationState } from './publication.js';
+import { ReplicationStream } from './replication.js';
+import {
+  checkSlot,
+  createSlot,
+  missingSlot,
+  noFreeSlot,
+  type SlotState,
+  slotState,
+  startIn,
+} from './replication-slot.js';
+import type { CdcSourceSettings } from './source-config.js';
+import { shapeOf, type TableShape } from './table-shape.js';
+
+/** Opens the source: nothing is streamed before it is read. */
+export async function openCdcSource(
+  config: CdcSourceSettings,
+  options: PostgresOptions,
+  context: DriverContext,
+): Promise<SourceDriver> {
+  const { signal } = context;
+  const name = `sluice ${context.pipeline}`;
+  const catalog = await openClient(config, options, { name, signal });
+  try {
+    await checkWalLevel(catalog);
+    if (config.create) await ensurePublication(catalog, config, (text) => context.notice(text));
+    await checkPublication(catalog, config);
+    const identity = await identify(() => openReplication(config, options, { name, signal }));
+    return new CdcSource(catalog, identity, { config, options, context });
+  } catch (error) {
+    await endClient(catalog);
+    throw error;
+  }
+}
+
+/** Whether everything is there that reading needs; makes nothing. */
+export async function checkCdcSource(
+  config: CdcSourceSettings,
+  options: PostgresOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const purpose = { name: 'sluice check', signal };
+  const catalog = await openClient(config, options, purpose);
+  try {
+    await checkWalLevel(catalog);
+    await identify(() => openReplication(config, options, purpose));
+    const isMissing = (await publicationState(catalog, config.publication)) === 'missing';
+    if (!(config.create && isMissing)) await checkPublication(catalog, config);
+    const slot = await slotState(catalog, config.slot);
+    if (slot !== undefined) {
+      checkSlot(slot);
+      startIn(slot, { position: undefined, start: undefined });
+    } else if (config.create) await checkFreeSlot(catalog, config.slot);
+    else throw missingSlot(config.slot, undefined);
+  } finally {
+    await endClient(catalog);
+  }
+}
+
+async function checkWalLevel(client: Client): Promise<void> {
+  const [row] = (await client.query<{ wal_level: string }>('show wal_level')).rows;
+  if (row?.wal_level === 'logical') return;
+  throw new ConnectorError(
+    'unsupported',
+    `the server's wal_level is "${row?.wal_level}", and changes are read with "logical". Run: alter system set wal_level = 'logical'; and restart the server`,
+  );
+}
+
+async function checkFreeSlot(client: Client, name: string): Promise<void> {
+  const sql = `select count(*) < current_setting('max_replication_slots')::int8 as free from pg_catalog.pg_replication_slots`;
+  const [row] = (await client.query<{ free: boolean }>(sql)).rows;
+  if (row?.free !== true) throw noFreeSlot(name);
+}
+
+async function ensurePublication(
+  catalog: Client,
+  config: CdcSourceSettings,
+  notice: (text: string) => void,
+): Promise<void> {
+  if ((await publicationState(catalog, config.publication)) !== 'missing') return;
+  if ((await slotState(catalog, config.slot)) !== undefined) {
+    throw new ConnectorError(
+      'not_found',
+      `publication "${config.publication}" does not exist, but replication slot "${config.slot}" does: the changes before a new publication could not be read. Correct the name, or remove the slot with "sluice teardown"`,
+    );
+  }
+  const tables = await createPublication(catalog, config);
+  if (tables.length === 0) return;
+  notice(
+    `the server refuses updates and deletes of ${tables.join(', ')} from now on, because nothing identifies their rows. Give them a primary key, or run: alter table ... replica identity full`,
+  );
+}
+
+/** A connection in the mode that streams, whose texts are those that {@link textSettings} makes. */
+async function openReplication(
+  config: CdcSourceSettings,
+  options: PostgresOptions,
+  purpose: { readonly name: string; readonly signal: AbortSignal },
+): Promise<Client> {
+  // pg knows `replication`; its types do not.
+  const settings = { replication: 'database', statement_timeout: 0 } as ClientConfig;
+  try {
+    const client = await openClient(config, options, { ...purpose, settings });
+    const texts = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
+    await client.query(texts.join('; '));
+    return client;
+  } catch (error) {
+    throw withoutRight(error, config.user);
+  }
+}
+
+function withoutRight(error: unknown, user: string | undefined): unknown {
+  if (!(error instanceof Error && 'code' in error && error.code === '42501')) return error;
+  const name = user === undefined ? 'this user' : `user "${user}"`;
+  const text = `${name} may not read the log of changes. Run as a superuser: alter role ${user ?? '...'} replication`;
+  return new ConnectorError('permission_denied', text, { cause: error });
+}
+
+/** Tells the server from others, also from a copy of it under the same address. */
+async function identify(open: () => Promise<Client>): Promise<string> {
+  const client = await open();
+  try {
+    const [row] = (await client.query<{ systemid: string; dbname: string }>('IDENTIFY_SYSTEM')).rows;
+    return `${row?.systemid}/${row?.dbname}`;
+  } finally {
+    await endClient(client);
+  }
+}
+
+interface Opened {
+  readonly config: CdcSourceSettings;
+  readonly options: PostgresOptions;
+  readonly context: DriverContext;
+}
+
+/** How long an aborted read may wait for an answer. */
+const abortMs = 500;
+
+class CdcSource implements SourceDriver {
+  readonly identity: string;
+  readonly #catalog: Client;
+  readonly #opened: Opened;
+  readonly #closing = new AbortController();
+  readonly #schemas = new Map<number, MessageSchema>();
+  #reading: CdcReading | undefined;
+  #serverLsn = 0n;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(catalog: Client, identity: string, opened: Opened) {
+    this.#catalog = catalog;
+    this.identity = identity;
+    this.#opened = opened;
+  }
+
+  read(_partition: string, position: Position | undefined, options: ReadOptions): AsyncIterable<SourceBatch> {
+    const batches = this.#batches(position, options);
+    let pending: Promise<unknown> | undefined;
+    const next = (): Promise<IteratorResult<SourceBatch>> => {
+      const result = batches.next();
+      pending = result;
+      return result;
+    };
+    const giveUp = async (): Promise<void> => {
+      // What an abort does not reach waits for an answer from the catalog.
+      if (pending !== undefined && !(await endsWithin(abortMs, pending))) this.#catalog.connection.stream.destroy();
+    };
+    options.signal.addEventListener('abort', () => void giveUp(), { once: true });
+    // An abort ends the generator, but what was read is confirmed until the engine ends the iterator.
+    const end = async (): Promise<IteratorResult<SourceBatch>> => {
+      await batches.return(undefined);
+      await this.#stopReading();
+      return { done: true, value: undefined };
+    };
+    return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+  }
+
+  async commit(_partition: string, position: Position): Promise<void> {
+    if (this.#reading === undefined) throw new ConnectorError('not_connected', 'the slot is not being read');
+    this.#reading.confirm(position);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#stopReading();
+    await endClient(this.#catalog);
+  }
+
+  async *#batches(position: Position | undefined, options: ReadOptions): AsyncGenerator<SourceBatch> {
+    try {
+      const reading = await this.#begin(position === undefined ? undefined : parsePosition(position), options);
+      yield* reading.batches(AbortSignal.any([options.signal, this.#closing.signal]));
+    } catch (error) {
+      await this.#stopReading();
+      throw error;
+    }
+  }
+
+  async #begin(position: CdcPosition | undefined, options: ReadOptions): Promise<CdcReading> {
+    const { config, context } = this.#opened;
+    const slot = await this.#slot(position);
+    const from = startIn(slot, { position, start: options.start });
+    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+    const name = `sluice ${context.pipeline}`;
+    const client = await openReplication(config, this.#opened.options, { name, signal });
+    const statusIntervalMs = await statusInterval(client, config.statusIntervalMs);
+    const stream = await ReplicationStream.start(client, {
+      slot: config.slot,
+      publication: config.publication,
+      from: from.lsn,
+      maxQueuedBytes: options.maxBytes,
+      statusIntervalMs,
+      signal,
+    });
+    this.#reading = new CdcReading(stream, { ...from, isNew: position === undefined }, options, {
+      shapeOf: (relation) => this.#shapeOf(relation),
+      serverLsn: () => this.#serverLsn,
+      moveIntervalMs: statusIntervalMs,
+    });
+    this.#look(slot);
+    this.#watch = setInterval(() => void this.#lookAgain(), statusIntervalMs);
+    return this.#reading;
+  }
+
+  async #slot(position: CdcPosition | undefined): Promise<SlotState> {
+    const { slot: name, create } = this.#opened.config;
+    let slot = await slotState(this.#catalog, name);
+    if (slot === undefined && create && position === undefined) {
+      await createSlot(this.#catalog, name);
+      slot = await slotState(this.#catalog, name);
+    }
+    if (slot === undefined) throw missingSlot(name, position);
+    checkSlot(slot);
+    return slot;
+  }
+
+  /** One object for each version of a table, however often the server describes it. */
+  async #shapeOf(relation: Relation): Promise<TableShape> {
+    const shape = await shapeOf(this.#catalog, relation);
+    const known = this.#schemas.get(relation.id);
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(shape.schema))
+      return { ...shape, schema: known };
+    this.#schemas.set(relation.id, shape.schema);
+    return shape;
+  }
+
+  #look({ serverLsn, retainedBytes }: SlotState): void {
+    this.#serverLsn = serverLsn;
+    this.#opened.context.metrics.set('slot_retained_bytes', retainedBytes);
+  }
+
+  async #lookAgain(): Promise<void> {
+    try {
+      const slot = await slotState(this.#catalog, this.#opened.config.slot);
+      if (slot !== undefined) this.#look(slot);
+    } catch (error) {
+      // The stream need not have noticed that the server is gone.
+      this.#reading?.fail(error);
+    }
+  }
+
+  async #stopReading(): Promise<void> {
+    clearInterval(this.#watch);
+    const reading = this.#reading;
+    this.#reading = undefined;
+    await reading?.stop();
+  }
+}
+
+/** Often enough that the server does not take a client for dead that it only waits for. */
+async function statusInterval(client: Client, wantedMs: number): Promise<number> {
+  const sql = `select setting::float8 as ms from pg_catalog.pg_settings where name = 'wal_sender_timeout'`;
+  const [row] = (await client.query<{ ms: number }>(sql)).rows;
+  return row === undefined || row.ms === 0 ? wantedMs : Math.min(wantedMs, Math.max(10, Math.floor(row.ms / 4)));
+}
