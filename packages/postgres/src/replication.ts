@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client, Connection } from 'pg';
 import { endClient, endsWithin } from './end-client.js';
+import { stateOf } from './error.js';
 import { quoted } from './identifier.js';
 import { formatLsn } from './lsn.js';
 import { decodePgoutput, type PgoutputMessage } from './pgoutput.js';
@@ -94,9 +95,10 @@ export class ReplicationStream {
     const over = this.#client.query(sql);
     this.#ended = over.then(
       () => this.#fail(new ConnectorError('not_connected', 'the server ended the stream; it may be shutting down')),
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => this.#fail(streamError(error, this.#request)),
     );
-    await Promise.race([begun, over]);
+    await Promise.race([begun, this.#ended]);
+    if (this.#failure !== undefined) throw this.#failure.error;
     started.abort();
     this.#timer = setInterval(this.#tick, statusIntervalMs);
   }
@@ -225,6 +227,28 @@ export class ReplicationStream {
     this.#failure ??= { error };
     clearInterval(this.#timer);
     this.#wake();
+  }
+}
+
+/** What the server's reasons mean for a stream. */
+function streamError(error: unknown, { slot, publication }: ReplicationRequest): unknown {
+  const reason = error instanceof Error ? error.message : '';
+  switch (stateOf(error)) {
+    case '55006':
+      // Waiting helps in both cases, however long it takes.
+      return new ConnectorError(
+        'not_connected',
+        `${reason}: another pipeline reads the slot, or the server has not noticed yet (wal_sender_timeout) that the last connection is gone`,
+        { cause: error },
+      );
+    case '42704':
+      return new ConnectorError(
+        'not_found',
+        `${reason}: publication "${publication}" was made after changes that slot "${slot}" still has, so they cannot be read. Remove the slot with "sluice teardown" and begin with a new one`,
+        { cause: error },
+      );
+    default:
+      return error;
   }
 }
 
