@@ -2,19 +2,32 @@ import {
   BatchError,
   type Checkpoint,
   ConnectorError,
+  isConnectorError,
   type Message,
   type SinkBatch,
   type SinkDriver,
 } from '@sluice/core/driver';
 import { indexed, writeAllowed } from './attempt.js';
 import { isRefusal, stateOf } from './error.js';
-import { claimPositions, type Fences, type PositionTable, storePositions } from './position-table.js';
+import {
+  claimPositions,
+  endHolders,
+  type Fences,
+  fencedError,
+  isFenced,
+  markPartitions,
+  type PositionTable,
+  storePositions,
+} from './position-table.js';
 import type { Session } from './session.js';
 import type { Tables, WritePlan } from './tables.js';
 import { writeRows } from './write-rows.js';
 
 /** A batch with more bad rows than this is not searched through at once: the engine hands the rest over again. */
 const maxRefused = 100;
+
+/** `admin_shutdown`: pg_terminate_backend, or the end of the server. */
+const endedByCommand = '57P01';
 
 /** A write that has not settled. */
 interface Writing {
@@ -33,12 +46,17 @@ export class AtomicSink implements SinkDriver {
   readonly #positions: PositionTable;
   readonly #writings = new Set<Writing>();
   readonly #touched = new Set<string>();
+  readonly #ask: () => Promise<Session>;
   #fences: Fences = new Map();
   #turn: Promise<unknown> = Promise.resolve();
   #state: 'none' | 'open' | 'doubtful' = 'none';
+  /** Another instance has taken over: stays so until a claim. */
+  #isFenced = false;
 
-  constructor(session: Session, tables: Tables, positions: PositionTable) {
+  /** @param ask connects for a question while the sink's own connection is gone */
+  constructor(session: Session, tables: Tables, positions: PositionTable, ask: () => Promise<Session>) {
     this.#session = session;
+    this.#ask = ask;
     this.#tables = tables;
     this.#positions = positions;
   }
@@ -46,10 +64,12 @@ export class AtomicSink implements SinkDriver {
   async claim(partitions: readonly string[]): Promise<Checkpoint> {
     await this.#session.run('ROLLBACK');
     this.#settle('none');
+    this.#isFenced = false;
     this.#tables.forget();
     if (partitions.length === 0) return {};
     const { fences, stored } = await claimPositions(this.#session, this.#positions, partitions);
     this.#fences = new Map([...this.#fences, ...fences]);
+    await endHolders(this.#session, this.#positions, partitions);
     return stored;
   }
 
@@ -59,11 +79,10 @@ export class AtomicSink implements SinkDriver {
     this.#writings.add(writing);
     // Now, while the server works on the write before.
     const plan = this.#tables.plan(indexed(messages));
-    const done = earlier.then(() => this.#session.guarded(signal, () => this.#take(messages, plan, writing)));
+    const done = earlier.then(() => this.#call(signal, () => this.#take(messages, plan, writing)));
     this.#turn = done.catch(() => undefined); // Its own caller hears of it.
     try {
       await done;
-      for (const partition of writing.partitions) this.#touched.add(partition);
     } catch (error) {
       this.#voidFollowers(writing);
       throw error;
@@ -74,7 +93,7 @@ export class AtomicSink implements SinkDriver {
 
   async flush(checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
     if (this.#state === 'none' && Object.keys(checkpoint).length === 0) return;
-    await this.#session.guarded(signal, async () => {
+    await this.#call(signal, async () => {
       await this.#begin();
       const fences = this.#fencesOf(checkpoint);
       this.#state = 'doubtful';
@@ -91,6 +110,7 @@ export class AtomicSink implements SinkDriver {
   async #take(messages: readonly Message[], early: WritePlan | undefined, writing: Writing): Promise<void> {
     if (writing.isVoid) throw new BatchError([]);
     await this.#begin();
+    await this.#mark(writing.partitions);
     // Until it is done: an error that is not a refusal leaves a transaction that cannot go on.
     this.#state = 'doubtful';
     let plan = early;
@@ -133,7 +153,41 @@ export class AtomicSink implements SinkDriver {
     }
   }
 
+  /** A newer instance ends the connection of an older one that holds rows of its partitions: then that is the reason. */
+  async #call(signal: AbortSignal, action: () => Promise<void>): Promise<void> {
+    try {
+      await this.#session.guarded(signal, action);
+    } catch (error) {
+      if (isFencedError(error)) this.#isFenced = true;
+      if (stateOf(error) !== endedByCommand && stateOf(this.#session.end) !== endedByCommand) throw error;
+      if (!this.#isFenced && !(await this.#findsFence())) throw error;
+      this.#isFenced = true;
+      throw fencedError(this.#positions);
+    }
+  }
+
+  async #findsFence(): Promise<boolean> {
+    let session: Session;
+    try {
+      session = await this.#ask();
+    } catch {
+      return false; // The server is down, which ended the connection.
+    }
+    try {
+      return await isFenced(session, this.#positions, this.#fences);
+    } finally {
+      await session.close();
+    }
+  }
+
+  async #mark(partitions: ReadonlySet<string>): Promise<void> {
+    const marked = [...partitions].filter((partition) => this.#fences.has(partition) && !this.#touched.has(partition));
+    if (marked.length > 0) await markPartitions(this.#session, this.#positions, marked);
+    for (const partition of partitions) this.#touched.add(partition);
+  }
+
   async #begin(): Promise<void> {
+    if (this.#isFenced) throw fencedError(this.#positions);
     if (this.#state === 'doubtful') {
       throw new ConnectorError(
         'conflict',
@@ -171,4 +225,8 @@ export class AtomicSink implements SinkDriver {
     this.#state = state;
     this.#touched.clear();
   }
+}
+
+function isFencedError(error: unknown): boolean {
+  return isConnectorError(error) && error.code === 'fenced';
 }

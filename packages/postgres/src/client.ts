@@ -1,5 +1,6 @@
 import type { Client, ClientConfig } from 'pg';
 import type { PostgresConnectionSettings, SslMode } from './config.js';
+import { endClient } from './end-client.js';
 import { stateOf } from './error.js';
 import type { PostgresOptions } from './options.js';
 import { type Encryption, encryptionsOf } from './tls.js';
@@ -112,14 +113,16 @@ async function connect(
   const client = new pg.Client(config);
   // Without a listener it would end the process. A connection that broke fails the next query.
   client.on('error', () => undefined);
-  const giveUp = (): void => void client.end().catch(() => undefined);
+  // Not `end`, which waits for a server that may say nothing.
+  const giveUp = (): void => void client.connection.stream.destroy();
   signal?.addEventListener('abort', giveUp);
   try {
     await client.connect();
     options.onClient?.(client);
     return client;
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await endClient(client);
+    signal?.throwIfAborted();
     throw error;
   } finally {
     signal?.removeEventListener('abort', giveUp);

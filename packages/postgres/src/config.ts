@@ -4,7 +4,7 @@ import { secret, secretUrl, z } from '@sluice/core/driver';
 export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
 /** Every {@link SslMode}, from the weakest on. */
-export const sslModes: readonly [SslMode, ...SslMode[]] = [
+const sslModes: readonly [SslMode, ...SslMode[]] = [
   'disable',
   'allow',
   'prefer',

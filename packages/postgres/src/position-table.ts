@@ -66,10 +66,11 @@ export async function claimPositions(
  */
 export async function storePositions(
   session: Session,
-  { name, pipeline, sink }: PositionTable,
+  table: PositionTable,
   fences: Fences,
   moved: Checkpoint,
 ): Promise<void> {
+  const { name, pipeline, sink } = table;
   const partitions = [...fences.keys()].sort();
   const { rowCount } = await session.query(
     `UPDATE ${name} AS stored SET position = coalesce(moved.position::json, stored.position), stored_at = now()
@@ -84,8 +85,60 @@ export async function storePositions(
       partitions.map((partition) => (moved[partition] === undefined ? null : JSON.stringify(moved[partition]))),
     ],
   );
-  if (rowCount === partitions.length) return;
-  throw new ConnectorError(
+  if (rowCount !== partitions.length) throw fencedError(table);
+}
+
+/**
+ * Marks the transaction that is open as one that holds rows of these partitions, until it ends.
+ * With {@link endHolders} a newer instance finds it, where an older one has stopped without ending it.
+ */
+export async function markPartitions(
+  session: Session,
+  table: PositionTable,
+  partitions: readonly string[],
+): Promise<void> {
+  await session.query(
+    'SELECT pg_advisory_xact_lock_shared(hashtextextended(mark, 0)) FROM unnest($1::text[]) AS mark',
+    [marksOf(table, partitions)],
+  );
+}
+
+/**
+ * Ends the connections of this user that hold uncommitted rows of these partitions. Called after a claim of them: what they hold
+ * can never be committed, and would block whoever writes the same rows.
+ */
+export async function endHolders(session: Session, table: PositionTable, partitions: readonly string[]): Promise<void> {
+  await session.query(
+    `SELECT pg_terminate_backend(held.pid) FROM pg_locks AS held
+     JOIN pg_stat_activity AS activity ON activity.pid = held.pid AND activity.usename = current_user
+     WHERE held.locktype = 'advisory' AND held.objsubid = 1 AND held.pid <> pg_backend_pid()
+       AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (held.classid::bigint << 32) | held.objid::bigint IN
+         (SELECT hashtextextended(mark, 0) FROM unnest($1::text[]) AS mark)`,
+    [marksOf(table, partitions)],
+  );
+}
+
+function marksOf({ name, pipeline, sink }: PositionTable, partitions: readonly string[]): readonly string[] {
+  return partitions.map((partition) => JSON.stringify(['sluice', name, pipeline, sink, partition]));
+}
+
+/** Whether the fence of one of these partitions was raised by somebody else. */
+export async function isFenced(
+  session: Session,
+  { name, pipeline, sink }: PositionTable,
+  fences: Fences,
+): Promise<boolean> {
+  const { rows } = await session.query<PositionRow>(
+    `SELECT partition, fence FROM ${name} WHERE pipeline = $1 AND sink = $2 AND partition = ANY ($3::text[])`,
+    [pipeline, sink, [...fences.keys()]],
+  );
+  return rows.some(({ partition, fence }) => fences.get(partition) !== fence);
+}
+
+/** The error of an instance whose fence is an older one. */
+export function fencedError({ name, pipeline }: PositionTable): ConnectorError {
+  return new ConnectorError(
     'fenced',
     `another instance of pipeline "${pipeline}" has taken over, or its rows in ${name} were changed. Run one instance for each source partition.`,
   );

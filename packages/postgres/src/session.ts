@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Client, QueryResult, QueryResultRow } from 'pg';
 import type { CopyRows } from './copy-rows.js';
+import { endClient } from './end-client.js';
 import { quoted, quotedList } from './identifier.js';
 
 const chunkLength = 64 * 1024;
@@ -13,9 +14,18 @@ export class Session {
   /** Names of temporary tables by what they hold. */
   readonly #staging = new Map<string, string>();
   #stagingCount = 0;
+  #end: unknown;
 
   constructor(client: Client) {
     this.client = client;
+    client.on('error', (error) => {
+      this.#end ??= error;
+    });
+  }
+
+  /** What ended the connection while nothing was asked; undefined while it lives. */
+  get end(): unknown {
+    return this.#end;
   }
 
   /** Runs SQL that holds no values; several statements are run in one go. */
@@ -67,7 +77,7 @@ export class Session {
   /** Calls `action`, and breaks the connection when it is aborted: the server then undoes what is not committed. */
   async guarded<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    const giveUp = (): void => void this.close();
+    const giveUp = (): void => void this.client.connection.stream.destroy();
     signal.addEventListener('abort', giveUp);
     try {
       return await action();
@@ -80,7 +90,7 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    await this.client.end().catch(() => undefined); // It is gone already.
+    await endClient(this.client);
   }
 
   async #dropOldest(): Promise<void> {

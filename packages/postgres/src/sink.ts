@@ -26,7 +26,9 @@ export async function openPostgresSink(
     if (!config.atomic || session === undefined) return new PlainSink(sessions, makeTables);
     const name = quotedTable(config.positionsTable);
     await ensurePositionTable(session, name);
-    return new AtomicSink(session, makeTables(), { name, pipeline: context.pipeline, sink: context.id });
+    const positions = { name, pipeline: context.pipeline, sink: context.id };
+    const ask = (): Promise<Session> => openSession(config, options, `sluice ${context.pipeline}`);
+    return new AtomicSink(session, makeTables(), positions, ask);
   } catch (error) {
     await Promise.all(sessions.map((session) => session.close()));
     throw error;

@@ -68,14 +68,42 @@ test('an older instance is refused, and nothing that it wrote stays', async () =
   await newer.write(batch('p0', { id: 2 }), signal);
   await newer.flush?.({ p0: position(2) }, signal);
   await expect(older.flush?.({ p0: position(1) }, signal)).rejects.toMatchObject({ code: 'fenced' });
-  await claim(older);
   // Even when the checkpoint names only what is still its own.
-  await older.write(batch('p0', { id: 3 }), signal);
-  await expect(older.flush?.({ p1: position(1) }, signal)).rejects.toMatchObject({ code: 'fenced' });
-  await claim(older);
-  await older.write(batch('p1', { id: 4 }), signal);
-  await older.flush?.({ p1: position(4) }, signal);
+  const next = await open(pipeline, { table });
+  await claim(next, 'p0', 'p1');
+  await claim(newer, 'p0');
+  await next.write(batch('p0', { id: 3 }), signal);
+  await expect(next.flush?.({ p1: position(1) }, signal)).rejects.toMatchObject({ code: 'fenced' });
+  await claim(next, 'p1');
+  await next.write(batch('p1', { id: 4 }), signal);
+  await next.flush?.({ p1: position(4) }, signal);
   expect(await ids(table)).toEqual([2, 4]);
+});
+
+test('rows that an older instance holds uncommitted do not block the newer one', async () => {
+  const table = await database.table('id int PRIMARY KEY, n int');
+  const pipeline = uniqueName('orders');
+  const config = { table, mode: 'upsert' } as const;
+  const [older, newer] = [await open(pipeline, config), await open(pipeline, config)];
+  const other = await open(uniqueName('orders'), config);
+  await claim(older, 'p0', 'p1');
+  await older.write(batch('p0', { id: 1, n: 1 }), signal);
+  await claim(other, 'p0');
+  await other.write(batch('p0', { id: 2, n: 1 }), signal);
+  await claim(newer, 'p1');
+  // It holds nothing of the other partition, so nobody ended it.
+  await older.write(batch('p0', { id: 3, n: 1 }), signal);
+  await claim(newer, 'p0');
+  await newer.write(batch('p0', { id: 1, n: 2 }), signal);
+  await newer.flush?.({ p0: position(1) }, signal);
+  await expect(older.write(batch('p0', { id: 1, n: 9 }), signal)).rejects.toMatchObject({ code: 'fenced' });
+  await expect(older.flush?.({}, signal)).rejects.toMatchObject({ code: 'fenced' });
+  // Another pipeline is left alone.
+  await other.flush?.({ p0: position(1) }, signal);
+  expect(await database.rows(`SELECT id, n FROM ${table} ORDER BY id`)).toEqual([
+    { id: 1, n: 2 },
+    { id: 2, n: 1 },
+  ]);
 });
 
 describe('a COMMIT that the client does not know the end of', () => {
