@@ -40,7 +40,7 @@ export class RowChanges {
   readonly #mode: WriteMode;
   readonly #reader: RowReader;
   readonly #shapes: RowShapes;
-  readonly #known = new Map<RowShape, ShapeColumns>();
+  readonly #known = new Map<RowShape, WrittenShape>();
   readonly #steps: ChangeStep[] = [];
   #changes = new Map<string, Change>();
 
@@ -78,16 +78,18 @@ export class RowChanges {
 
   #delete(message: Message, index: number): void {
     const key = this.#keyOf(this.#reader.readKey(message)) ?? this.#scalarKey(message) ?? this.#noKey();
-    this.#changes.set(JSON.stringify(key), { key, index, isDeleted: true, put: undefined });
+    this.#changes.set(idOf(key), { key, index, isDeleted: true, put: undefined });
   }
 
   #put(message: Message, index: number): void {
     const row = this.#reader.read(message);
-    const key = this.#keyOf(row) ?? this.#noKey();
-    const put = { shape: this.#writtenShape(row), texts: this.#textsOf(row) };
+    const written = this.#writtenOf(row.shape);
+    const texts = textsOf(row, written);
+    const key = keyOf(texts, written) ?? this.#noKey();
+    const put = { shape: written.shape, texts };
     const oldKey = this.#oldKey(message);
-    const id = JSON.stringify(key);
-    if (oldKey !== undefined && JSON.stringify(oldKey) !== id) {
+    const id = idOf(key);
+    if (oldKey !== undefined && idOf(oldKey) !== id) {
       this.#closeStep();
       const lines = { columns: put.shape.columns, lines: [copyLine(put.texts)], origins: [index] };
       this.#steps.push({
@@ -171,19 +173,49 @@ export class RowChanges {
     );
   }
 
-  #textsOf(row: Row): readonly (string | null)[] {
-    const { columns, sources } = this.#columnsOf(row.shape);
-    return columns.map(({ toText }, at) => toText(row.values[sources[at] ?? -1] ?? null));
+  #writtenOf(shape: RowShape): WrittenShape {
+    const known = this.#known.get(shape);
+    if (known !== undefined) return known;
+    const { columns, sources } = shapeColumns(this.#table, shape);
+    const names = columns.map(({ name }) => name);
+    const isWhole = names.length === shape.columns.length;
+    const written = {
+      shape: isWhole ? shape : this.#shapes.of(names),
+      columns,
+      sources,
+      keyAt: this.#key.map((name) => names.indexOf(name)),
+    };
+    this.#known.set(shape, written);
+    return written;
   }
+}
 
-  #writtenShape({ shape }: Row): RowShape {
-    const { columns } = this.#columnsOf(shape);
-    return columns.length === shape.columns.length ? shape : this.#shapes.of(columns.map(({ name }) => name));
-  }
+/** What of a shape is written, and where the key is in it. */
+interface WrittenShape extends ShapeColumns {
+  readonly shape: RowShape;
+  readonly keyAt: readonly number[];
+}
 
-  #columnsOf(shape: RowShape): ShapeColumns {
-    const known = this.#known.get(shape) ?? shapeColumns(this.#table, shape);
-    this.#known.set(shape, known);
-    return known;
+function textsOf(row: Row, { columns, sources }: WrittenShape): readonly (string | null)[] {
+  const texts: (string | null)[] = [];
+  for (let at = 0; at < columns.length; at++) {
+    texts.push(columns[at]?.toText(row.values[sources[at] ?? -1] ?? null) ?? null);
   }
+  return texts;
+}
+
+function keyOf(texts: readonly (string | null)[], { keyAt }: WrittenShape): readonly string[] | undefined {
+  const key: string[] = [];
+  for (const at of keyAt) {
+    const text = texts[at] ?? null;
+    if (text === null) return undefined;
+    key.push(text);
+  }
+  return key;
+}
+
+/** One text for a key. */
+function idOf(key: readonly string[]): string {
+  const [only, more] = key;
+  return only !== undefined && more === undefined ? only : JSON.stringify(key);
 }

@@ -20,7 +20,7 @@ export class RowShapes {
   of(columns: readonly string[]): RowShape {
     const last = this.#last.columns;
     // The messages of a table mostly look alike.
-    if (columns.length === last.length && columns.every((column, index) => column === last[index])) return this.#last;
+    if (isSame(columns, last)) return this.#last;
     const id = JSON.stringify(columns);
     const shape = this.#known.get(id) ?? { columns };
     this.#known.set(id, shape);
@@ -76,4 +76,10 @@ export class RowReader {
       `the payload has no fields for columns: ${what}. Set columns (for example { data: payload }), or a codec`,
     );
   }
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
+  return true;
 }
