@@ -160,6 +160,7 @@ class CdcSource implements SourceDriver {
   readonly #closing = new AbortController();
   readonly #schemas = new Map<number, MessageSchema>();
   #reading: CdcReading | undefined;
+  #asking: Promise<unknown> = Promise.resolve();
   #serverLsn = 0n;
   #watch: NodeJS.Timeout | undefined;
 
@@ -252,7 +253,7 @@ class CdcSource implements SourceDriver {
 
   /** One object for each version of a table, however often the server describes it. */
   async #shapeOf(relation: Relation): Promise<TableShape> {
-    const shape = await shapeOf(this.#catalog, relation);
+    const shape = await this.#inTurn(() => shapeOf(this.#catalog, relation));
     const known = this.#schemas.get(relation.id);
     if (known !== undefined && JSON.stringify(known) === JSON.stringify(shape.schema))
       return { ...shape, schema: known };
@@ -265,9 +266,16 @@ class CdcSource implements SourceDriver {
     this.#opened.context.metrics.set('slot_retained_bytes', retainedBytes);
   }
 
+  /** One question to the catalog at a time. */
+  async #inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    const answer = this.#asking.then(ask);
+    this.#asking = answer.catch(() => undefined); // for who asked
+    return await answer;
+  }
+
   async #lookAgain(): Promise<void> {
     try {
-      const slot = await slotState(this.#catalog, this.#opened.config.slot);
+      const slot = await this.#inTurn(() => slotState(this.#catalog, this.#opened.config.slot));
       if (slot !== undefined) this.#look(slot);
     } catch (error) {
       // The stream need not have noticed that the server is gone.

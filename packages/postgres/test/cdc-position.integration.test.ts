@@ -1,8 +1,9 @@
-import type { Position } from '@sluice/core/driver';
-import { describe, expect, it } from 'vitest';
+import type { Message, Position } from '@sluice/core/driver';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parsePosition } from '../src/cdc-position.js';
 import { formatLsn } from '../src/lsn.js';
 import { cdcConfig, openCdc, patience, Reader, started, testContext } from './cdc.js';
+import { changeTable, changingColumns } from './changing-table.js';
 import { useDatabase } from './database.js';
 
 describe.each([17, 18] as const)('positions in the changes of Postgres %i', (version) => {
@@ -52,6 +53,46 @@ describe.each([17, 18] as const)('positions in the changes of Postgres %i', (ver
       }
     }
   }, 60_000);
+
+  it('repeats and leaves out nothing over restarts at any positions, while others write', async () => {
+    const table = await database.table(changingColumns);
+    const config = cdcConfig(database, { tables: [table] });
+    const rows = new Map<string, unknown>();
+    const apply = ({ key, before, payload }: Message): void => {
+      const idOf = (of: unknown): string => JSON.stringify(Object.entries(of ?? {}).toSorted());
+      if (before !== undefined) rows.delete(idOf(before));
+      if (payload !== null) rows.set(idOf(key), payload);
+    };
+    let { position } = await started(await openCdc(config)).then(async (reader) => {
+      await reader.stop();
+      return reader;
+    });
+    const writer = await database.server.connect();
+    onTestFinished(() => writer.end());
+    let restarts = 0;
+    const writing = changeTable(writer, table, () => restarts < 30);
+    const pick = (limit: number): number => Math.floor(Math.random() * limit);
+    const driver = await openCdc(config);
+    for (; restarts < 30; restarts++) {
+      const reader = new Reader(driver, { position, maxMessages: 1 + pick(300) });
+      await reader.take(1 + pick(1500));
+      const whole = pick(reader.batches.length);
+      for (const batch of reader.batches.slice(0, whole)) batch.messages.forEach(apply);
+      const last = reader.batches[whole];
+      const inside = pick(last?.messages.length ?? 0);
+      last?.messages.slice(0, inside + 1).forEach(apply);
+      position = last?.positionAt?.(inside) ?? last?.position;
+      await driver.commit?.('', position ?? null);
+      await reader.stop();
+    }
+    await writing;
+    await database.rows(`insert into ${table} values (-1, 'last', 0, '')`);
+    const reader = new Reader(driver, { position });
+    await expect.poll(() => reader.messages.at(-1)?.key, patience).toMatchObject({ b: 'last' });
+    reader.messages.forEach(apply);
+    const order = (all: readonly unknown[]): string[] => all.map((row) => JSON.stringify(row)).toSorted();
+    expect(order([...rows.values()])).toEqual(order(await database.rows(`select a, b, n, rest from ${table}`)));
+  });
 
   it('confirms nothing by reading or closing, and whole transactions only by committing', async () => {
     const table = await database.table('id int primary key');
