@@ -7,16 +7,16 @@ import type {
   SourceDriver,
 } from '@sluice/core/driver';
 import { ConnectorError } from '@sluice/core/driver';
-import type { Client, ClientConfig } from 'pg';
+import type { Client } from 'pg';
 import { type CdcPosition, parsePosition } from './cdc-position.js';
 import { CdcReading } from './cdc-reading.js';
 import { openClient } from './client.js';
-import { textSettings } from './column-types.js';
 import { endClient, endsWithin } from './end-client.js';
 import type { PostgresOptions } from './options.js';
 import type { Relation } from './pgoutput.js';
 import { checkPublication, createPublication, publicationState } from './publication.js';
 import { ReplicationStream } from './replication.js';
+import { identify, openReplication, statusInterval } from './replication-client.js';
 import {
   checkSlot,
   createSlot,
@@ -37,15 +37,18 @@ export async function openCdcSource(
 ): Promise<SourceDriver> {
   const { signal } = context;
   const name = `sluice ${context.pipeline}`;
-  const catalog = await openClient(config, options, { name, signal });
+  // At the same time as what follows, because a connection takes several answers of the server.
+  const identifying = identify(() => openReplication(config, options, { name, signal }));
+  identifying.catch(() => undefined); // awaited below
+  let catalog: Client | undefined;
   try {
+    catalog = await openClient(config, options, { name, signal });
     await checkWalLevel(catalog);
     if (config.create) await ensurePublication(catalog, config, (text) => context.notice(text));
     await checkPublication(catalog, config);
-    const identity = await identify(() => openReplication(config, options, { name, signal }));
-    return new CdcSource(catalog, identity, { config, options, context });
+    return new CdcSource(catalog, await identifying, { config, options, context });
   } catch (error) {
-    await endClient(catalog);
+    await Promise.allSettled([identifying, catalog === undefined ? undefined : endClient(catalog)]);
     throw error;
   }
 }
@@ -108,42 +111,6 @@ async function ensurePublication(
   );
 }
 
-/** A connection in the mode that streams, whose texts are those that {@link textSettings} makes. */
-async function openReplication(
-  config: CdcSourceSettings,
-  options: PostgresOptions,
-  purpose: { readonly name: string; readonly signal: AbortSignal },
-): Promise<Client> {
-  // pg knows `replication`; its types do not.
-  const settings = { replication: 'database', statement_timeout: 0 } as ClientConfig;
-  try {
-    const client = await openClient(config, options, { ...purpose, settings });
-    const texts = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
-    await client.query(texts.join('; '));
-    return client;
-  } catch (error) {
-    throw withoutRight(error, config.user);
-  }
-}
-
-function withoutRight(error: unknown, user: string | undefined): unknown {
-  if (!(error instanceof Error && 'code' in error && error.code === '42501')) return error;
-  const name = user === undefined ? 'this user' : `user "${user}"`;
-  const text = `${name} may not read the log of changes. Run as a superuser: alter role ${user ?? '...'} replication`;
-  return new ConnectorError('permission_denied', text, { cause: error });
-}
-
-/** Tells the server from others, also from a copy of it under the same address. */
-async function identify(open: () => Promise<Client>): Promise<string> {
-  const client = await open();
-  try {
-    const [row] = (await client.query<{ systemid: string; dbname: string }>('IDENTIFY_SYSTEM')).rows;
-    return `${row?.systemid}/${row?.dbname}`;
-  } finally {
-    await endClient(client);
-  }
-}
-
 interface Opened {
   readonly config: CdcSourceSettings;
   readonly options: PostgresOptions;
@@ -161,6 +128,8 @@ class CdcSource implements SourceDriver {
   readonly #schemas = new Map<number, MessageSchema>();
   #reading: CdcReading | undefined;
   #asking: Promise<unknown> = Promise.resolve();
+  /** Settled while nothing was read. */
+  #committed: Position | undefined;
   #serverLsn = 0n;
   #watch: NodeJS.Timeout | undefined;
 
@@ -193,8 +162,9 @@ class CdcSource implements SourceDriver {
   }
 
   async commit(_partition: string, position: Position): Promise<void> {
-    if (this.#reading === undefined) throw new ConnectorError('not_connected', 'the slot is not being read');
-    this.#reading.confirm(position);
+    // A lease may be told what an older one had settled before its stream has begun.
+    if (this.#reading === undefined) this.#committed = position;
+    else this.#reading.confirm(position);
   }
 
   async close(): Promise<void> {
@@ -234,6 +204,8 @@ class CdcSource implements SourceDriver {
       serverLsn: () => this.#serverLsn,
       moveIntervalMs: statusIntervalMs,
     });
+    if (this.#committed !== undefined && options.start === undefined) this.#reading.confirm(this.#committed);
+    this.#committed = undefined;
     this.#look(slot);
     this.#watch = setInterval(() => void this.#lookAgain(), statusIntervalMs);
     return this.#reading;
@@ -289,11 +261,4 @@ class CdcSource implements SourceDriver {
     this.#reading = undefined;
     await reading?.stop();
   }
-}
-
-/** Often enough that the server does not take a client for dead that it only waits for. */
-async function statusInterval(client: Client, wantedMs: number): Promise<number> {
-  const sql = `select setting::float8 as ms from pg_catalog.pg_settings where name = 'wal_sender_timeout'`;
-  const [row] = (await client.query<{ ms: number }>(sql)).rows;
-  return row === undefined || row.ms === 0 ? wantedMs : Math.min(wantedMs, Math.max(10, Math.floor(row.ms / 4)));
 }
