@@ -1,10 +1,11 @@
 import { type Certificate, type CertificateAuthority, createCertificateAuthority } from '../certificates.js';
+import { containerEngine } from '../container-engine.js';
 import type { PostgresServer, StartPostgresOptions } from './postgres.js';
 import { startServer } from './postgres-server.js';
 
 /** A Postgres server that demands TLS of everybody, and a client certificate of its users `user` and `certified`. */
 export interface SecuredPostgresServer extends PostgresServer {
-  /** Signed the server's certificate, which is for `localhost` and `127.0.0.1`. */
+  /** Signed the server's certificate, which is for the host in `url`, `localhost` and `127.0.0.1`. */
   readonly authority: CertificateAuthority;
   /** A certificate of `authority` for `user`, who needs the password `user-password` besides. */
   readonly clientCertificate: Certificate;
@@ -34,9 +35,9 @@ export async function startSecuredPostgres({
   version = 17,
   settings = {},
 }: StartPostgresOptions = {}): Promise<SecuredPostgresServer> {
-  const authority = await createCertificateAuthority();
+  const [{ host }, authority] = await Promise.all([containerEngine(), createCertificateAuthority()]);
   const [own, clientCertificate, certifiedCertificate] = await Promise.all([
-    authority.issue('localhost'),
+    authority.issue('localhost', [host]),
     authority.issue('user'),
     authority.issue('certified'),
   ]);
