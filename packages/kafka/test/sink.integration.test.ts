@@ -128,7 +128,8 @@ describe('what is stored', () => {
     await producer.disconnect();
     const placed = (await readTopic(kafka, ours)).map(values);
     expect(placed.filter((partition) => partition.length > 0).length).toBeGreaterThan(3);
-    expect(placed).toEqual((await readTopic(kafka, theirs)).map(values));
+    // Not how often: on a new topic kafkajs's producer may be refused by one partition and then sends to all of them again.
+    expect(placed).toEqual((await readTopic(kafka, theirs)).map((stored) => [...new Set(values(stored))]));
   });
 
   it('keeps its order in each partition when writes overlap', async () => {
