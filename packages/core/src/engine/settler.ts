@@ -17,7 +17,8 @@ export class Settler {
   saver: CheckpointSaver | undefined;
   readonly #run: Run;
   readonly #mutex = new Mutex();
-  readonly #moved = new Set<Lease>();
+  /** Leases with something durable that is not in the checkpoint yet; of two of one partition the older one first. */
+  #moved = new Set<Lease>();
   #next: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
 
@@ -262,7 +263,8 @@ export class Settler {
       }
       return true;
     }
-    for (const { lease } of stored) this.#moved.add(lease);
+    // Before what has moved meanwhile: a newer lease of the same partition has come further.
+    this.#moved = new Set([...stored.map(({ lease }) => lease), ...this.#moved]);
     if (!this.#run.stopping) this.soon();
     return false;
   }

@@ -111,6 +111,20 @@ describe('settling', () => {
     await run.stop();
   });
 
+  it('never goes back to what an older lease of the partition has settled, which the store had refused', async () => {
+    watch('store');
+    here.produce('p', 'a', 'b');
+    here.system.faults.next('store.save', fail('conflict'), fail('conflict', 500));
+    here.system.faults.next('source.read', undefined, fail('not_connected'));
+    const run = here.start({ source: { bounded: false, batchMessages: 1 } });
+    await here.system.clock.run(() => here.callsOf('store.save').length === 2);
+    here.produce('p', 'c');
+    await here.system.clock.run(() => here.system.stream('in').group('copy').commits.length > 0);
+    expect(here.system.savedCheckpoint('copy')).toMatchObject({ 'source:p': { position: { next: 3 } } });
+    await run.stop();
+    expect(here.stored()).toEqual(['a', 'b', 'c']);
+  });
+
   it('moves the position past filtered messages, also where nothing is left', async () => {
     watch('store');
     here.produce('p', ...keys('filtered', 5));

@@ -23,6 +23,16 @@ export const mutants: readonly Mutant[] = [
     test: { file: 'settling.test.ts', title: 'does not commit what the checkpoint store has not' },
   },
   {
+    name: 'lets an older lease of a partition take back what a newer one has settled',
+    file: 'settler.ts',
+    find: 'new Set([...stored.map(({ lease }) => lease), ...this.#moved])',
+    replace: 'new Set([...this.#moved, ...stored.map(({ lease }) => lease)])',
+    test: {
+      file: 'settling.test.ts',
+      title: 'never goes back to what an older lease of the partition has settled, which the store had refused',
+    },
+  },
+  {
     name: 'passes unfinished messages',
     file: 'ack-tracker.ts',
     find: 'entry !== undefined && entry.pending === 0; ) {',
