@@ -57,6 +57,8 @@ export class Lease {
   over = false;
   /** What was read and is not settled counts as never read. */
   discarded = false;
+  /** Something that was read before a sink failed is to be read again, and nothing was settled since. */
+  readsAgain = false;
 
   constructor(source: SourcePlan, partition: string, driver: SourceDriver) {
     this.source = source;
@@ -64,6 +66,12 @@ export class Lease {
     this.driver = driver;
     this.key = `${source.id}:${partition}`;
     this.retained = source.owner === 'none';
+  }
+
+  /** Whether somebody has to hear what is durable, because the sink does not keep the position. */
+  get isTold(): boolean {
+    const { owner } = this.source;
+    return owner === 'store' || (owner === 'source' && this.driver.commit !== undefined);
   }
 
   /** Durable messages that come again unless whoever keeps the position hears of them. */

@@ -103,7 +103,7 @@ export class Restarter {
     await sleep(this.#run.plan.clock, delayMs, this.#run.stopSignal);
   }
 
-  /** No flush has succeeded since the last failure. */
+  /** No flush has brought anything further since the last failure. */
   get careful(): boolean {
     return this.#backoff.attempts > 0;
   }
@@ -131,6 +131,7 @@ export class Restarter {
       lease.discarded = true;
       lease.stopReading.abort();
       this.unread += lease.unsettled.messages;
+      if (lease.unsettled.messages > 0) lease.readsAgain = true;
       this.#run.discharge(lease);
       for (const each of this.#run.writers) each.drop(lease);
     }

@@ -143,7 +143,8 @@ export class Settler {
     this.#run.budget.release(0, finished.bytes);
     this.#run.stats.settled(lease.source.id, finished.count);
     lease.durable = finished.position;
-    if (isTold(lease)) lease.durableMessages += finished.count;
+    lease.readsAgain = false;
+    if (lease.isTold) lease.durableMessages += finished.count;
     this.#moved.add(lease);
     if (lease.source.owner !== 'none') this.#run.stats.positions.set(lease.key, finished.position);
   }
@@ -157,6 +158,7 @@ export class Settler {
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
       for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
+      const retained = writers.some((writer) => writer.retainedMessages > 0);
       for (const writer of writers) {
         const atomic = writer.branch.sink.capabilities.atomic && taken.size > 0;
         if (writer.unflushedMessages === 0 && !atomic) continue;
@@ -169,7 +171,7 @@ export class Settler {
         writer.flushed();
       }
       // A flush that brings nothing further of what is read again after a failure is no progress: the same would fail again.
-      const isProgress = taken.size > 0 || [...this.#run.leases].every((lease) => lease.retained);
+      const isProgress = taken.size > 0 || (retained && ![...this.#run.leases].some((lease) => lease.readsAgain));
       if (isProgress) this.#run.restarter.flushSucceeded();
       for (const [lease, finished] of taken) this.#apply(lease, finished);
       for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
@@ -271,6 +273,7 @@ export class Settler {
 
   /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */
   inherit(lease: Lease, older: Lease): void {
+    lease.readsAgain = older.readsAgain;
     const { position, replayable } = lease.source.source.capabilities;
     // A queue's positions mean something to one lease only.
     if (older.durable === undefined || (position === 'source' && !replayable)) return;
@@ -290,9 +293,4 @@ export class Settler {
     }
     return positions;
   }
-}
-
-/** Whether somebody has to hear what is durable, because the sink does not keep the position. */
-function isTold({ source, driver }: Lease): boolean {
-  return source.owner === 'store' || (source.owner === 'source' && driver.commit !== undefined);
 }

@@ -153,6 +153,36 @@ export const mutants: readonly Mutant[] = [
     test: { file: 'atomic-sink.test.ts', title: 'is flushed with whole source messages and whole batches only' },
   },
   {
+    name: 'lets the writes overlap again after a flush that has brought nothing further',
+    file: 'settler.ts',
+    find: 'const isProgress = taken.size > 0 || (retained && ![...this.#run.leases].some((lease) => lease.readsAgain));',
+    replace: 'const isProgress = taken.size > 0 || [...this.#run.leases].some((lease) => lease.retained);',
+    test: {
+      file: 'care-after-failure.test.ts',
+      title: 'comes to an end where a message that the sink refuses makes the one behind it fail',
+    },
+  },
+  {
+    name: 'lets the writes overlap again while what was discarded is not read again',
+    file: 'settler.ts',
+    find: '.some((lease) => lease.readsAgain)',
+    replace: '.some(() => false)',
+    test: {
+      file: 'care-after-failure.test.ts',
+      title: 'goes on while what was discarded is not read again, whatever else is flushed',
+    },
+  },
+  {
+    name: 'stays careful for ever where nothing has to be read again',
+    file: 'settler.ts',
+    find: 'const isProgress = taken.size > 0 || (retained && ![...this.#run.leases].some((lease) => lease.readsAgain));',
+    replace: 'const isProgress = taken.size > 0 || [...this.#run.leases].every((lease) => lease.retained);',
+    test: {
+      file: 'care-after-failure.test.ts',
+      title: 'ends with the flush of what cannot be read again where nothing else was discarded',
+    },
+  },
+  {
     name: 'retries a full disk for ever',
     file: 'part-error.ts',
     find: "return error.code === 'not_connected' ||",
