@@ -91,7 +91,8 @@ export function createInstance(name: string, { clock: systemClock, faults, event
     const succeeds = outcome === 'ok' || outcome === 'end';
     const when = succeeds && fault.effect !== 'first' ? 'last' : (fault.effect ?? 'never');
     async function takeEffect(): Promise<T> {
-      await ifAlive(await request.turn?.());
+      await request.turn?.();
+      if (!alive) return await never(); // asked in the step in which it takes effect
       const effect = request.effect(fault);
       tellEffect();
       return effect;

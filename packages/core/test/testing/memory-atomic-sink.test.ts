@@ -152,6 +152,22 @@ describe('an atomic sink', () => {
     await newer.write(batchOf('p', 'a'), noSignal());
   });
 
+  it('has all or nothing however far a flush has come when its process crashes', async () => {
+    for (let steps = 0; steps < 10; steps++) {
+      const here = memorySystem();
+      const instance = here.instance('a');
+      const sink = await openSink(here, atomic, instance);
+      await sink.claim?.(['p']);
+      await sink.write(batchOf('p', 'a'), noSignal());
+      void sink.flush?.(checkpointAt('p', 1), noSignal());
+      for (let step = 0; step < steps; step++) await Promise.resolve();
+      instance.crash();
+      await here.clock.advance(0);
+      const known = here.destination('out').checkpoint('copy');
+      expect(known).toEqual(storedKeys(here).length === 0 ? {} : checkpointAt('p', 1));
+    }
+  });
+
   it('has all or nothing after a crash on either side of a flush', async () => {
     for (const [fault, keys] of [
       [crash(), []],
