@@ -1,4 +1,4 @@
-import { isConnectorError } from '../../src/error.js';
+import { type ErrorCode, isConnectorError } from '../../src/error.js';
 import type { Journal, OperationRecord, StoreRecord } from './journal.js';
 import { placeOfId } from './model-message.js';
 import { writeTimeoutMs } from './model-pipeline.js';
@@ -137,7 +137,10 @@ function isSlow({ startedMs, endedMs = Number.POSITIVE_INFINITY }: OperationReco
 /** Makes the engine go back to the last checkpoint, where a sink needs flushes. */
 function failsSink(record: OperationRecord): boolean {
   const { name, target } = record.operation;
-  if ((name !== 'sink.write' && name !== 'sink.flush') || target === 'dead') return false;
+  if (target === 'dead') return false;
+  // The driver is opened again, and what it had taken over is in doubt.
+  if (name === 'sink.claim') return isSlow(record) || hasCode(record.error, 'not_connected');
+  if (name !== 'sink.write' && name !== 'sink.flush') return false;
   return record.error !== undefined || record.fault?.failures !== undefined || isSlow(record);
 }
 
@@ -146,11 +149,11 @@ function failsSource(record: OperationRecord): boolean {
   const { name } = record.operation;
   if (!name.startsWith('source.')) return false;
   if (name === 'source.commit' && isSlow(record)) return true;
-  return record.error !== undefined && !isAborted(record.error);
+  return record.error !== undefined && !hasCode(record.error, 'aborted');
 }
 
-function isAborted(error: unknown): boolean {
-  return isConnectorError(error) && error.code === 'aborted';
+function hasCode(error: unknown, code: ErrorCode): boolean {
+  return isConnectorError(error) && error.code === code;
 }
 
 /** Whether the life that stored a message first could not tell the one that stored it again. */
