@@ -4,7 +4,7 @@ import { DeadLetterThreshold, deadLetterOf } from './dead-letter.js';
 import { DeadLetterWriter } from './dead-letter-writer.js';
 import { finishPart, type Hub, type InvalidMessage, stoppedBy } from './hub.js';
 import type { Segment } from './lease.js';
-import type { DeadLetterPlan } from './plan.js';
+import type { BranchPlan, DeadLetterPlan, SourcePlan } from './plan.js';
 import type { SinkSession } from './sink-session.js';
 
 interface Destination {
@@ -35,17 +35,17 @@ export class DeadLetters {
   add(message: InvalidMessage): void {
     const { segment, error, branch } = message;
     const { plan } = this.#hub;
-    const part = branch?.id ?? segment.lease.source.id;
+    const part = branch ?? segment.lease.source;
     const letterPlan = branch?.deadLetter ?? plan.deadLetter;
     const destination = letterPlan === undefined ? undefined : this.#destinations.get(letterPlan);
     if (plan.onInvalid === 'drop') {
-      this.#hub.stats.gaveUp(part, 1, true);
-      this.#hub.emit({ type: 'deadLetter', part, count: 1, dropped: true, error });
+      this.#hub.stats.gaveUp(part, error.code, true);
+      this.#hub.emit({ type: 'deadLetter', part: part.id, count: 1, dropped: true, error });
     } else if (destination === undefined) this.#stopAt(message);
     else this.#store(message, part, destination);
   }
 
-  #store(message: InvalidMessage, part: string, { writer, threshold }: Destination): void {
+  #store(message: InvalidMessage, part: SourcePlan | BranchPlan, { writer, threshold }: Destination): void {
     const { segment, index, error } = message;
     if (segment.deadLettered.has(index)) return;
     segment.deadLettered.add(index);
@@ -53,8 +53,8 @@ export class DeadLetters {
     if (this.#exceeded) return; // the run ends, and the next one begins with it
     const { name, clock } = this.#hub.plan;
     writer.add(deadLetterOf(message, name, clock.now()), () => {
-      this.#hub.stats.gaveUp(part, 1, false);
-      this.#hub.emit({ type: 'deadLetter', part, count: 1, dropped: false, error });
+      this.#hub.stats.gaveUp(part, error.code, false);
+      this.#hub.emit({ type: 'deadLetter', part: part.id, count: 1, dropped: false, error });
       finishPart(this.#hub, segment);
     });
     const reason = threshold.add(error, segment.receivedBefore + index);

@@ -8,8 +8,22 @@ import {
   type UpDownCounter,
 } from '@opentelemetry/api';
 import type { DriverMetrics } from '../connector.js';
+import type { ErrorCode } from '../error.js';
 import type { PipelineStats } from '../pipeline-definition.js';
 import type { Budget } from './budget.js';
+import type { BranchPlan, SourcePlan } from './plan.js';
+
+/** A source or a sink that is measured. */
+type Part = SourcePlan | BranchPlan;
+
+/** A write that has settled. */
+export interface SettledWrite {
+  readonly count: number;
+  /** How many of them were not taken over, and why. */
+  readonly failed: number;
+  readonly error: ErrorCode | undefined;
+  readonly ms: number;
+}
 
 /**
  * The counters of one run: as plain numbers for `pipeline.stats()` and as OpenTelemetry metrics, which cost nothing while
@@ -35,7 +49,7 @@ export class RunStats {
   readonly #pipeline: string;
   readonly #budget: Budget;
   readonly #instruments: Instruments;
-  readonly #attributes = new Map<string, Attributes>();
+  readonly #attributes = new Map<Part, PartAttributes>();
 
   constructor(pipeline: string, budget: Budget) {
     this.#pipeline = pipeline;
@@ -44,15 +58,15 @@ export class RunStats {
   }
 
   received(
-    part: string,
+    part: SourcePlan,
     key: string,
     batch: { readonly count: number; readonly bytes: number; readonly lag: number | undefined },
   ): void {
     this.receivedMessages += batch.count;
     this.receivedBytes += batch.bytes;
     this.inFlight += batch.count;
-    const attributes = this.#attributesOf(part);
-    this.#instruments.consumed.add(batch.count, attributes);
+    const { all: attributes, operation } = this.#attributesOf(part);
+    this.#instruments.consumed.add(batch.count, operation);
     this.#instruments.receivedBytes.add(batch.bytes, attributes);
     this.#instruments.inFlight.add(batch.count, attributes);
     if (batch.lag !== undefined) {
@@ -61,42 +75,44 @@ export class RunStats {
     }
   }
 
-  settled(part: string, count: number): void {
+  settled(part: SourcePlan, count: number): void {
     this.inFlight -= count;
-    this.#instruments.inFlight.add(-count, this.#attributesOf(part));
+    this.#instruments.inFlight.add(-count, this.#attributesOf(part).all);
   }
 
-  wrote(part: string, count: number, ms: number, failed: boolean): void {
-    const attributes = this.#attributesOf(part);
-    this.#instruments.duration.record(ms / 1000, attributes);
-    this.#instruments.batchSize.record(count, attributes);
-    if (failed) {
-      this.failed += count;
-      this.#instruments.failed.add(count, attributes);
+  wrote(part: BranchPlan, { count, failed, error, ms }: SettledWrite): void {
+    const { all, operation } = this.#attributesOf(part);
+    this.written += count - failed;
+    this.#instruments.batchSize.record(count, all);
+    this.#instruments.sent.add(count - failed, operation);
+    if (error === undefined) {
+      this.#instruments.duration.record(ms / 1000, operation);
+      return;
     }
+    const attempt = { ...operation, 'error.type': error };
+    this.#instruments.duration.record(ms / 1000, attempt);
+    this.#instruments.sent.add(failed, attempt);
+    this.failed += count;
+    this.#instruments.failed.add(count, { ...all, 'error.type': error });
   }
 
-  tookOver(part: string, count: number): void {
-    this.written += count;
-    this.#instruments.sent.add(count, this.#attributesOf(part));
-  }
-
-  wroteAgain(part: string, count: number): void {
+  wroteAgain(part: BranchPlan, count: number): void {
     this.retried += count;
-    this.#instruments.retried.add(count, this.#attributesOf(part));
+    this.#instruments.retried.add(count, this.#attributesOf(part).all);
   }
 
-  gaveUp(part: string, count: number, dropped: boolean): void {
-    if (dropped) this.dropped += count;
-    else this.deadLettered += count;
-    (dropped ? this.#instruments.dropped : this.#instruments.deadLettered).add(count, this.#attributesOf(part));
+  gaveUp(part: Part, error: ErrorCode, dropped: boolean): void {
+    if (dropped) this.dropped++;
+    else this.deadLettered++;
+    const attributes = { ...this.#attributesOf(part).all, 'error.type': error };
+    (dropped ? this.#instruments.dropped : this.#instruments.deadLettered).add(1, attributes);
   }
 
   /** What a connector counts itself. */
   driverMetrics(part: string, connector: string): DriverMetrics {
     const meter = metrics.getMeter('@sluice/core');
     const instruments = new Map<string, Counter | Gauge>();
-    const attributes = this.#attributesOf(part);
+    const attributes = partAttributes(this.#pipeline, part, connector);
     return {
       add: (name, amount) => {
         const key = `${part}.${name}`;
@@ -133,14 +149,30 @@ export class RunStats {
     };
   }
 
-  #attributesOf(part: string): Attributes {
+  #attributesOf(part: Part): PartAttributes {
     let attributes = this.#attributes.get(part);
     if (attributes === undefined) {
-      attributes = { 'sluice.pipeline': this.#pipeline, 'sluice.part': part };
+      const { connector, direction } = 'sink' in part ? part.sink : part.source;
+      const all = partAttributes(this.#pipeline, part.id, connector.name);
+      const operation =
+        direction === 'sink'
+          ? { 'messaging.operation.name': 'write', 'messaging.operation.type': 'send' }
+          : { 'messaging.operation.name': 'read', 'messaging.operation.type': 'receive' };
+      attributes = { all, operation: { ...all, ...operation } };
       this.#attributes.set(part, attributes);
     }
     return attributes;
   }
+}
+
+interface PartAttributes {
+  readonly all: Attributes;
+  /** With what the conventions require of their own metrics. */
+  readonly operation: Attributes;
+}
+
+function partAttributes(pipeline: string, part: string, connector: string): Attributes {
+  return { 'sluice.pipeline': pipeline, 'sluice.part': part, 'messaging.system': connector };
 }
 
 /** `droppedByQueue` is `dropped_by_queue` among metrics. */
@@ -171,7 +203,7 @@ function instrumentsOf(meter: Meter): Instruments {
     }),
     sent: meter.createCounter('messaging.client.sent.messages', {
       ...messages,
-      description: 'Messages taken over by sinks',
+      description: 'Messages that sinks were given: taken over, or refused where an error type is given',
     }),
     duration: meter.createHistogram('messaging.client.operation.duration', {
       unit: 's',

@@ -257,7 +257,7 @@ export class Run implements Hub {
   discharge(lease: Lease): void {
     const { unsettled } = lease;
     this.budget.release(lease.held, unsettled.bytes);
-    this.stats.settled(lease.source.id, unsettled.messages);
+    this.stats.settled(lease.source, unsettled.messages);
     lease.held = 0;
     unsettled.messages = 0;
     unsettled.bytes = 0;

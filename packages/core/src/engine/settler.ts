@@ -141,7 +141,7 @@ export class Settler {
     lease.unsettled.messages -= finished.count;
     lease.unsettled.bytes -= finished.bytes;
     this.#run.budget.release(0, finished.bytes);
-    this.#run.stats.settled(lease.source.id, finished.count);
+    this.#run.stats.settled(lease.source, finished.count);
     lease.durable = finished.position;
     lease.readsAgain = false;
     if (lease.isTold) lease.durableMessages += finished.count;

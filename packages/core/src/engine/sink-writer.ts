@@ -11,7 +11,7 @@ import type { BranchPlan } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
 import { Turn } from './turn.js';
-import { countFailed, judgeWrite } from './write-failure.js';
+import { codeOf, countFailed, judgeWrite } from './write-failure.js';
 import { type LeaseQueue, WriteQueues } from './write-queues.js';
 import { type WriteSizes, writeSizesOf } from './write-size.js';
 
@@ -213,7 +213,7 @@ export class SinkWriter {
     for (const queue of queues) queue.inFlight++;
     for (const piece of pieces) {
       this.#queues.begin(piece);
-      if (piece.attempts > 1) this.#hub.stats.wroteAgain(this.branch.id, piece.messages.length);
+      if (piece.attempts > 1) this.#hub.stats.wroteAgain(this.branch, piece.messages.length);
     }
     const { clock } = this.#hub.plan;
     const started = clock.now();
@@ -226,11 +226,13 @@ export class SinkWriter {
     }
     this.inFlight--;
     for (const queue of queues) queue.inFlight--;
-    this.#hub.stats.wrote(this.branch.id, batch.messages.length, clock.now() - started, failure !== undefined);
-    this.#hub.stats.tookOver(
-      this.branch.id,
-      batch.messages.length - countFailed(batch.messages.length, failure, this.branch.sink.capabilities.atomic),
-    );
+    const count = batch.messages.length;
+    this.#hub.stats.wrote(this.branch, {
+      count,
+      failed: countFailed(count, failure, this.branch.sink.capabilities.atomic),
+      error: failure && codeOf(failure),
+      ms: clock.now() - started,
+    });
     if (failure === undefined) for (const piece of pieces) this.#pieceWritten(piece);
     else this.#failed(pieces, failure);
     for (const queue of queues) {

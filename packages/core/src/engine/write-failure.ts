@@ -1,4 +1,4 @@
-import type { ConnectorError } from '../error.js';
+import type { ConnectorError, ErrorCode } from '../error.js';
 import { BatchError } from '../sink-driver.js';
 import { originAt, type Piece } from './piece.js';
 
@@ -52,6 +52,12 @@ export function judgeWrite(
 export function countFailed(count: number, failure: BatchError | ConnectorError | undefined, atomic: boolean): number {
   if (failure === undefined) return 0;
   return failure instanceof BatchError && !atomic ? failure.failures.length : count;
+}
+
+/** Why a write failed; of several reasons the first one. */
+export function codeOf(failure: BatchError | ConnectorError): ErrorCode {
+  if (!(failure instanceof BatchError)) return failure.code;
+  return (failure.failures[0]?.error as ConnectorError | undefined)?.code ?? 'unknown'; // the session has wrapped it
 }
 
 function judgeBatchError(pieces: readonly Piece[], failure: BatchError, nothingTaken: boolean): WriteVerdict {

@@ -6,7 +6,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { delay, fail } from '../../src/testing/index.js';
+import { delay, fail, failMessages } from '../../src/testing/index.js';
 import { filter, flatMap, map } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
@@ -88,39 +88,63 @@ describe('the numbers of a pipeline', () => {
 });
 
 describe('OpenTelemetry', () => {
-  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-  const provider = new MeterProvider({ readers: [reader] });
-  beforeEach(() => metrics.setGlobalMeterProvider(provider));
+  let exporter: InMemoryMetricExporter;
+  let provider: MeterProvider;
+  beforeEach(() => {
+    exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+    provider = new MeterProvider({ readers: [reader] });
+    metrics.setGlobalMeterProvider(provider);
+  });
   afterEach(async () => {
     metrics.disable();
     await provider.shutdown();
   });
 
-  it('gets the same numbers under the names of the conventions, by pipeline and part', async () => {
-    await everything();
-    await reader.forceFlush();
+  /** What a reader collects: value (of a histogram the count) by metric and attributes. */
+  async function collected(): Promise<Record<string, number>> {
+    await provider.forceFlush();
     const points = exporter
       .getMetrics()
       .flatMap(({ scopeMetrics }) => scopeMetrics)
       .flatMap((scope) => scope.metrics)
       .flatMap(({ descriptor, dataPoints }) =>
         dataPoints.map(({ attributes, value }) => {
+          const { 'sluice.pipeline': pipeline, 'messaging.system': system, ...others } = attributes;
+          expect({ pipeline, system }).toEqual({ pipeline: 'copy', system: 'memory' });
           const number = typeof value === 'number' ? value : value.count;
-          return [`${descriptor.name} of ${String(attributes['sluice.part'])}`, number] as const;
+          return [[descriptor.name, ...Object.values(others)].join(' '), number] as const;
         }),
       );
-    expect(Object.fromEntries(points)).toMatchObject({
-      'messaging.client.consumed.messages of source': 10,
-      'messaging.client.sent.messages of sink': 8,
-      'messaging.client.operation.duration of sink': 2,
-      'sluice.received.bytes of source': 42,
-      'sluice.failed.messages of sink': 8,
-      'sluice.retried.messages of sink': 8,
-      'sluice.dead_lettered.messages of source': 1,
-      'sluice.in_flight.messages of source': 0,
-      'sluice.batch.messages of sink': 2,
-      'sluice.lag of source': 0,
+    return Object.fromEntries(points);
+  }
+
+  it('gets the same numbers under the names of the conventions, by pipeline, part and system', async () => {
+    await everything();
+    expect(await collected()).toEqual({
+      'messaging.client.consumed.messages source read receive': 10,
+      'messaging.client.sent.messages sink write send': 8,
+      'messaging.client.sent.messages sink write send conflict': 8,
+      'messaging.client.operation.duration sink write send': 1,
+      'messaging.client.operation.duration sink write send conflict': 1,
+      'sluice.received.bytes source': 42,
+      'sluice.failed.messages sink conflict': 8,
+      'sluice.retried.messages sink': 8,
+      'sluice.dead_lettered.messages source message_invalid': 1,
+      'sluice.in_flight.messages source': 0,
+      'sluice.batch.messages sink': 2,
+      'sluice.lag source source:p': 0,
+    });
+  });
+
+  it('is told which messages of a write were refused, and why', async () => {
+    here.produce('p', 'a', 'b', 'c');
+    here.system.faults.next('sink.write', failMessages('message_too_large', 1));
+    await here.run({ onInvalid: 'drop' });
+    expect(await collected()).toMatchObject({
+      'messaging.client.sent.messages sink write send': 2,
+      'messaging.client.sent.messages sink write send message_too_large': 1,
+      'sluice.dropped.messages sink message_too_large': 1,
     });
   });
 });
