@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addCheck } from './command/check.js';
 import { addDeadLetters } from './command/dead-letters.js';
@@ -12,6 +11,7 @@ import { addValidate } from './command/validate.js';
 import { type ExitCode, exitCode } from './exit-code.js';
 import type { Output } from './output.js';
 import type { Cli } from './pipeline-command.js';
+import { version } from './version.js';
 
 const exitCodesHelp = `
 Exit codes:
@@ -50,12 +50,4 @@ function createProgram(cli: Cli): Command {
   addDeadLetters(program, cli);
   addTeardown(program, cli);
   return program;
-}
-
-function version(): string {
-  // The package's own manifest, beside the folder of this module.
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return manifest.version;
 }

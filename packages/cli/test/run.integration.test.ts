@@ -180,6 +180,10 @@ export const stuck = defineConnector({ name: 'stuck', title: 'Stuck', contract: 
     await expect
       .poll(async () => (await get('/metrics')).text, { timeout: 10_000 })
       .toMatch(/^sluice_\w+(\{.*\})? [1-9]/m);
+    const { text } = await get('/metrics');
+    expect(text).toMatch(/^target_info\{.*service_name="sluice".*\} 1$/m);
+    expect(text).toMatch(/^messaging_client_consumed_messages_total\{.*messaging_system="generate".*\} [1-9]/m);
+    expect(text).toMatch(/^messaging_client_sent_messages_total\{.*messaging_operation_name="write".*\} [1-9]/m);
     child.kill('SIGTERM');
     expect((await child.ended).code).toBe(0);
   });
