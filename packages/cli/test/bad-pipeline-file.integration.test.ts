@@ -158,6 +158,11 @@ deadLetter: { connector: file, config: { path: "../\${HERE}/out.txt" } }
   test('parts that do not go together', async () => {
     expectOneError(await runFile(good.replace('sink:', 'sinks: {}\nsink:')), 2, /p\.yaml.*"sink" or "sinks"/);
     expectOneError(await runFile(good.replace('good', '"a b"')), 2, /p\.yaml.*a b/);
+    expectOneError(
+      await runFile(`${good}onInvalid: drop\ndeadLetter: { connector: drop }\n`),
+      2,
+      /^p\.yaml:\d+:1: onInvalid: "drop" forgets invalid messages, and deadLetter would store them\. Leave out the one or the other$/,
+    );
   });
 
   test('an option that no field has', async () => {

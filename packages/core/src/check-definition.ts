@@ -72,6 +72,18 @@ export function checkDefinition(definition: PipelineDefinition): void {
     checkPart(`${where} sinks.${id}`, branch.sink, 'sink');
     checkSteps(`${where} sinks.${id}.transforms`, branch.transforms);
   }
+  if (definition.onInvalid === 'drop') refuseDeadLetters(where, definition);
+}
+
+/** A message is dropped or stored; what the definition asks for twice would be lost without a word. */
+function refuseDeadLetters(where: string, { deadLetter, sinks = {} }: PipelineDefinition): void {
+  const branches = Object.entries(sinks).filter(([, each]) => 'sink' in each && each.deadLetter !== undefined);
+  const fields = [...(deadLetter ? ['deadLetter'] : []), ...branches.map(([id]) => `sinks.${id}.deadLetter`)];
+  if (fields.length === 0) return;
+  const message = `"drop" forgets invalid messages, and ${fields.join(', ')} would store them. Leave out the one or the other`;
+  throw new ConnectorError('config_invalid', `${where} config is invalid: onInvalid: ${message}`, {
+    issues: [{ path: ['onInvalid'], message }],
+  });
 }
 
 function checkPart(where: string, value: unknown, direction: 'source' | 'sink'): void {

@@ -37,7 +37,10 @@ export interface PipelineDefinition {
   /** Several sinks by id: each gets every message, and a message is settled when all have settled it. */
   readonly sinks?: Readonly<Record<string, Sink | BranchDefinition>>;
   readonly deadLetter?: DeadLetterDefinition;
-  /** `drop`: invalid messages are counted and forgotten. Left out, they go to the dead letters or, without these, stop the pipeline. */
+  /**
+   * `drop`: invalid messages are counted and forgotten; not together with dead letters. Left out, they go to the dead letters or,
+   * without these, stop the pipeline.
+   */
   readonly onInvalid?: 'drop';
   /** Where to go on when a stored position is lost. Left out, the pipeline stops. */
   readonly onPositionLost?: 'earliest' | 'latest';
