@@ -13,6 +13,7 @@ import {
   type NativeRequest,
   type NativeSasl,
   type NativeSocketFactory,
+  timeoutError,
 } from './protocol.js';
 
 /** Where a broker listens. */
@@ -37,7 +38,7 @@ export interface RequestSettings<Answer> {
   readonly atLeast?: number;
   /** Reads the answer instead of kafkajs. */
   readonly decode?: (payload: Buffer) => Answer;
-  /** How long the broker may take beyond what the request itself asks it to wait. Default: `requestTimeoutMs`. */
+  /** How long the broker may take. Default: `requestTimeoutMs`, or longer where the request itself asks it to wait. */
   readonly timeoutMs?: number;
 }
 
@@ -89,7 +90,7 @@ export async function connectBroker(
     requestTimeout: setup.requestTimeoutMs,
     maxInFlightRequests: null,
   });
-  const { promise: given_up, reject } = Promise.withResolvers<never>();
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
   const broker = `${host}:${port}`;
   const onAbort = (): void => reject(signal.reason);
   // kafkajs waits without end for a broker that accepts the connection and then says nothing during authentication.
@@ -98,7 +99,7 @@ export async function connectBroker(
   const timer = setTimeout(onTimeout, setup.connectTimeoutMs);
   signal.addEventListener('abort', onAbort);
   try {
-    const versions = await Promise.race([given_up, introduce(native)]);
+    const versions = await Promise.race([givenUp, introduce(native)]);
     return new OpenConnection(native, versions, { host, port });
   } catch (error) {
     destroy(native, closedError(host, port));
@@ -127,7 +128,8 @@ function destroy(native: NativeConnection, error: Error): void {
   native.requestQueue.destroy();
   // Nothing waits on it any more, so this only ends the socket and marks the connection.
   native.disconnect().catch(() => undefined);
-  native.socket?.destroy();
+  // With an error, or kafkajs goes on waiting for a request that it was still encoding, and for a connection to be open.
+  native.socket?.destroy(error);
 }
 
 class OpenConnection implements BrokerConnection {
@@ -152,16 +154,15 @@ class OpenConnection implements BrokerConnection {
     settings: RequestSettings<Apis[Name]['answer']> = {},
   ): Promise<Apis[Name]['answer']> {
     const request = createRequest(name, fields, this.#versions, settings.atLeast ?? 0);
-    const { decode } = settings;
-    const requestTimeout = settings.timeoutMs ?? request.requestTimeout;
-    const answer = await this.send({
+    const { decode, timeoutMs } = settings;
+    const asked = this.send({
       ...request,
-      ...(requestTimeout === undefined ? {} : { requestTimeout }),
       response: {
         decode: decode === undefined ? request.response.decode : async (payload) => decode(payload),
         parse: asDecoded,
       },
     });
+    const answer = await (timeoutMs === undefined ? asked : this.#within(timeoutMs, asked, name));
     return answer as Apis[Name]['answer']; // api.ts is hand-written from what kafkajs decodes
   }
 
@@ -179,5 +180,20 @@ class OpenConnection implements BrokerConnection {
     if (this.#closed) return;
     this.#closed = true;
     destroy(this.#native, closedError(this.#address.host, this.#address.port));
+  }
+
+  /** A limit of our own, because kafkajs takes none below the one of the connection. */
+  async #within(timeoutMs: number, asked: Promise<unknown>, name: ApiName): Promise<unknown> {
+    const { host, port } = this.#address;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(timeoutError(`no answer to ${name} within ${timeoutMs} ms`, `${host}:${port}`));
+      this.close();
+    }, timeoutMs);
+    try {
+      return await Promise.race([asked, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

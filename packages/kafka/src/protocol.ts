@@ -156,6 +156,7 @@ const errors = require('kafkajs/src/protocol/error') as { createErrorFromCode(co
 const errorClasses = require('kafkajs/src/errors') as {
   readonly KafkaJSConnectionClosedError: new (text: string, at: { host: string; port: number }) => Error;
   readonly KafkaJSConnectionError: new (text: string, at: { broker: string; code?: string }) => Error;
+  readonly KafkaJSRequestTimeoutError: new (text: string, at: { broker: string }) => Error;
 };
 const compression = require('kafkajs/src/protocol/message/compression') as {
   readonly Codecs: Record<number, () => NativeCodec>;
@@ -229,6 +230,11 @@ export function closedError(host: string, port: number): Error {
 /** The error of a connection that did not come about. */
 export function connectionError(text: string, broker: string): Error {
   return new errorClasses.KafkaJSConnectionError(text, { broker });
+}
+
+/** The error of a request that was not answered in time. */
+export function timeoutError(text: string, broker: string): Error {
+  return new errorClasses.KafkaJSRequestTimeoutError(text, { broker });
 }
 
 /** Decodes records of a format older than Kafka 0.11. */
