@@ -72,6 +72,6 @@ const checksumFieldLength = checksumField(Buffer.alloc(0)).length;
 function lost(path: string, why: string): ConnectorError {
   return new ConnectorError(
     'position_lost',
-    `checkpoint file "${path}" ${why}. Restore it from a backup, or start over with "sluice positions reset".`,
+    `checkpoint file "${path}" ${why}. Restore it from a backup, or delete it to start over.`,
   );
 }

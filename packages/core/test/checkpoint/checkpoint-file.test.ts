@@ -76,7 +76,7 @@ describe('a checkpoint file', () => {
   it('names the file and what to do when it is damaged', () => {
     expect(() => decodeCheckpointFile(Buffer.alloc(0), from)).toThrow(
       'checkpoint file "/data/orders.json" is damaged: its checksum does not match its content. ' +
-        'Restore it from a backup, or start over with "sluice positions reset".',
+        'Restore it from a backup, or delete it to start over.',
     );
   });
 

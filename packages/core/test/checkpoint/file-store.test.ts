@@ -105,7 +105,7 @@ describe('the file store', () => {
     await writeFile(file, damaged);
     const refusal = {
       code: 'position_lost',
-      message: expect.stringMatching(/orders\.json" is damaged.+Restore it.+sluice positions reset/),
+      message: expect.stringMatching(/orders\.json" is damaged.+Restore it.+delete it to start over/),
     };
     await expect(store.load('orders')).rejects.toMatchObject(refusal);
     await expect(store.claim('orders')).rejects.toMatchObject(refusal);
