@@ -2,12 +2,14 @@ import {
   type Checkpoint,
   type CheckpointStore,
   ConnectorError,
+  isConnectorError,
   type Pipeline,
   type PipelineDefinition,
   type Sink,
 } from '@sluice/core';
-import { wrapError } from '@sluice/core/driver';
+import { withoutStop, wrapError } from '@sluice/core/driver';
 import { storeOf } from './prepare-pipeline.js';
+import { badInput } from './problem.js';
 
 /** Who keeps the positions of a pipeline, as far as tools can read and change them. */
 export interface PositionKeeper {
@@ -21,18 +23,37 @@ export interface PositionKeeper {
 /**
  * The keeper of a pipeline's positions: its one atomic sink, or the checkpoint store.
  *
- * @throws {ConnectorError} `unsupported` when they are kept where no tool of Sluice reaches
+ * @throws {BadInput} when they are kept where no tool of Sluice reaches
  */
-export function positionKeeper(definition: PipelineDefinition, { name, guarantee }: Pipeline): PositionKeeper {
+export function positionKeeper(definition: PipelineDefinition, pipeline: Pipeline): PositionKeeper {
+  const keeper = findKeeper(definition, pipeline);
+  if (typeof keeper === 'string') throw badInput(keeper);
+  return keeper;
+}
+
+/** An error that ended a run; where the source's stored position is lost, with the command that forgets it. */
+export function withReset(error: unknown, definition: PipelineDefinition, pipeline: Pipeline): unknown {
+  if (!isConnectorError(error) || error.code !== 'position_lost' || error.direction !== 'source') return error;
+  if (typeof findKeeper(definition, pipeline) === 'string') return error;
+  const text = `${withoutStop(error.message)}. "sluice positions reset" forgets the stored position.`;
+  return new ConnectorError(error.code, text, { cause: error });
+}
+
+/** The keeper, or why there is none. */
+function findKeeper(definition: PipelineDefinition, { name, guarantee }: Pipeline): PositionKeeper | string {
   const owners = new Set(Object.values(guarantee.owners));
-  if (owners.has('sink')) return sinkKeeper(name, onlySink(definition));
-  if (!owners.has('store')) {
-    const reason = owners.has('source')
-      ? 'the outside system that it reads from keeps them; use the tools of that system'
-      : 'nobody keeps any, because its source cannot be read again';
-    throw new ConnectorError('unsupported', `pipeline "${name}" has no positions to work on: ${reason}`);
+  if (owners.has('sink')) {
+    const sink = onlySink(definition);
+    return (
+      sinkKeeper(name, sink) ??
+      `${sink.connector.name} sink keeps the positions of pipeline "${name}" together with the data, and cannot show them`
+    );
   }
-  return storeKeeper(name, storeOf(definition));
+  if (owners.has('store')) return storeKeeper(name, storeOf(definition));
+  const reason = owners.has('source')
+    ? 'the outside system that it reads from keeps them; use the tools of that system'
+    : 'nobody keeps any, because its source cannot be read again';
+  return `pipeline "${name}" has no positions to work on: ${reason}`;
 }
 
 /** All that `sluice teardown` can forget: what the store holds, and what an atomic sink keeps that removes nothing itself. */
@@ -43,8 +64,8 @@ export function removableKeepers(
   const keepers = [storeKeeper(name, storeOf(definition))];
   if (!Object.values(guarantee.owners).includes('sink')) return keepers;
   const sink = onlySink(definition);
-  const { positions, teardown } = sink.connector.sink ?? {};
-  return positions === undefined || teardown !== undefined ? keepers : [...keepers, sinkKeeper(name, sink)];
+  const keeper = sink.connector.sink?.teardown === undefined ? sinkKeeper(name, sink) : undefined;
+  return keeper === undefined ? keepers : [...keepers, keeper];
 }
 
 function storeKeeper(name: string, store: CheckpointStore): PositionKeeper {
@@ -62,15 +83,11 @@ function storeKeeper(name: string, store: CheckpointStore): PositionKeeper {
   };
 }
 
-function sinkKeeper(name: string, sink: Sink): PositionKeeper {
+/** Undefined when the sink cannot show the positions that it keeps. */
+function sinkKeeper(name: string, sink: Sink): PositionKeeper | undefined {
   const { connector, config, options } = sink;
   const positions = connector.sink?.positions;
-  if (positions === undefined) {
-    throw new ConnectorError(
-      'unsupported',
-      `${connector.name} sink keeps the positions of pipeline "${name}" together with the data, and cannot show them`,
-    );
-  }
+  if (positions === undefined) return undefined;
   const wrap = (operation: string) => (error: unknown) => {
     throw wrapError(error, connector.classify, { connector: connector.name, direction: 'sink', operation });
   };

@@ -2,6 +2,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { expectOneError } from './bad-input.js';
 import { makeFolder, sluice } from './sluice-process.js';
 
 const core = fileURLToPath(new URL('../../core', import.meta.url));
@@ -51,6 +52,20 @@ describe('sluice positions', () => {
     expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('3\n4\n');
   });
 
+  test('are what a run names whose position is lost, and reset helps it', async () => {
+    const folder = await makeFolder({ 'p.yaml': appending, 'in.txt': 'a\nb\nc\n' });
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    await writeFile(join(folder, 'in.txt'), 'x\n');
+    expectOneError(
+      await sluice(folder, ['run', 'p.yaml']),
+      1,
+      /"in\.txt" was read up to byte 6 and .* "sluice positions reset" forgets the stored position\.$/,
+    );
+    expect((await sluice(folder, ['positions', 'reset', 'p.yaml'])).code).toBe(0);
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\nb\nc\nx\n');
+  });
+
   test('refuses what is no position, no source, or kept elsewhere', async () => {
     const folder = await makeFolder({
       'p.yaml': appending,
@@ -64,8 +79,8 @@ describe('sluice positions', () => {
       { code: 2 },
     );
     expect(await sluice(folder, ['positions', 'get', 'udp.yaml'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('nobody keeps any'),
+      code: 2,
+      stderr: expect.stringMatching(/^pipeline "u" has no positions to work on: nobody keeps any/),
     });
   });
 });
@@ -149,12 +164,12 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
   test('says where they cannot be read back', async () => {
     const folder = await makeFolder({ 'p.yaml': appending, 'q.yaml': `${appending}deadLetter: { connector: drop }\n` });
     expect(await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('stores no dead letters'),
+      code: 2,
+      stderr: expect.stringMatching(/^pipeline "lines" stores no dead letters; give it a "deadLetter"/),
     });
     expect(await sluice(folder, ['dead-letters', 'list', 'q.yaml'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('the drop sink cannot be read back'),
+      code: 2,
+      stderr: expect.stringMatching(/^dead letters in the drop sink cannot be read back/),
     });
   });
 });

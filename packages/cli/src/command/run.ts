@@ -6,6 +6,7 @@ import { parseAddress, type StatusServer, serveStatus } from '../http.js';
 import { type LiveLine, startLiveLine } from '../live-line.js';
 import { type EventLog, jsonLog, textLog } from '../log.js';
 import { addPipelineCommand, type Cli, type Job } from '../pipeline-command.js';
+import { withReset } from '../position-keeper.js';
 import { validPipeline } from '../prepare-pipeline.js';
 import { quietLog } from '../quiet-log.js';
 import { stopOnSignals } from '../stop-on-signals.js';
@@ -47,7 +48,7 @@ async function run(job: Job<RunOptions>): Promise<ExitCode> {
     screen.log.guarantee(pipeline.name, pipeline.guarantee);
     return await runToEnd(pipeline, screen.log);
   } catch (error) {
-    screen.log.failure(error);
+    screen.log.failure(withReset(error, loaded.definition, pipeline));
     return exitCodeOf(error);
   } finally {
     screen.line?.stop();

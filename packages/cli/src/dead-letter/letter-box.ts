@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ConnectorError, type DeadLetter, type PipelineDefinition, type Sink, type Source } from '@sluice/core';
 import { defineConnector } from '@sluice/core/driver';
+import { badInput } from '../problem.js';
 import { parseLetter } from './letter.js';
 
 /** Dead letters as a file sink wrote them. */
@@ -15,7 +16,7 @@ export interface LetterBox {
 /**
  * Where the dead letters of a pipeline lie, each box once.
  *
- * @throws {ConnectorError} `unsupported` when a sink other than the file sink keeps them
+ * @throws {BadInput} when there are none, or a sink other than the file sink keeps them
  */
 export function letterBoxes({ name, deadLetter, sinks = {} }: PipelineDefinition): readonly LetterBox[] {
   const branches = Object.values(sinks).flatMap((branch) =>
@@ -23,10 +24,7 @@ export function letterBoxes({ name, deadLetter, sinks = {} }: PipelineDefinition
   );
   const boxes = [...(deadLetter === undefined ? [] : [deadLetter]), ...branches].map(({ sink }) => letterBox(sink));
   if (boxes.length === 0) {
-    throw new ConnectorError(
-      'unsupported',
-      `pipeline "${name}" stores no dead letters; give it a "deadLetter" with the file connector`,
-    );
+    throw badInput(`pipeline "${name}" stores no dead letters; give it a "deadLetter" with the file connector`);
   }
   return [...new Map(boxes.map((box) => [box.path, box])).values()];
 }
@@ -41,10 +39,7 @@ function letterBox(sink: Sink): LetterBox {
       name === 'file'
         ? `${String(path)} (codec ${typeof codec === 'string' ? codec : codec.name})`
         : `the ${name} sink`;
-    throw new ConnectorError(
-      'unsupported',
-      `dead letters in ${where} cannot be read back; this works for files with codec "json"`,
-    );
+    throw badInput(`dead letters in ${where} cannot be read back; this works for files with codec "json"`);
   }
   const file = defineConnector(sink.connector);
   return {
