@@ -1,11 +1,11 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { expectOneError, good, runFile } from './bad-input.js';
-import { makeFolder, sluice, startSluice } from './sluice-process.js';
+import { eventsOf, makeFolder, sluice, startSluice } from './sluice-process.js';
 
 describe('what fails outside ends with exit code 1 and one error', () => {
   test('a missing input file', async () => {
@@ -13,6 +13,16 @@ describe('what fails outside ends with exit code 1 and one error', () => {
       await runFile(good.replace('generate, config: { count: 10 }', 'file, config: { path: gone.txt }')),
       1,
       /gone\.txt.* does not exist/,
+    );
+  });
+
+  test('an input file that may not be read', async () => {
+    // Nobody may read it, not even the superuser.
+    const path = '/sys/bus/cpu/uevent';
+    expectOneError(
+      await runFile(good.replace('generate, config: { count: 10 }', `file, config: { path: ${path} }`)),
+      1,
+      /^file source could not .*\/sys\/bus\/cpu\/uevent.*Give/,
     );
   });
 
@@ -41,6 +51,29 @@ describe('what fails outside ends with exit code 1 and one error', () => {
     expect(stderr).not.toMatch(/\n\s+at /);
     const positions = await sluice(folder, ['positions', 'get', 'p.yaml', '--json']);
     expect(JSON.parse(positions.stdout)).toMatchObject({ positions: {} });
+  });
+
+  test('a full disk under a sink that stores the position with its output: it goes on where there is room again', async () => {
+    const lines = Array.from({ length: 1000 }, (_, index) => `${index}\n`).join('');
+    const folder = await makeFolder({
+      'p.yaml': `name: full
+source: { connector: file, config: { path: in.txt } }
+sink: { connector: file, config: { path: out.txt } }
+retry: { initialDelayMs: 1, maxDelayMs: 20, maxAttempts: 1000000 }
+`,
+      'in.txt': lines,
+      full: '',
+    });
+    const child = startSluice(folder, ['run', 'p.yaml'], {
+      FULL_DISK: join(folder, 'full'),
+      NODE_OPTIONS: `--import=${new URL('full-disk.ts', import.meta.url).href}`,
+    });
+    await child.said(/"event":"degraded"[^\n]*full/);
+    await rm(join(folder, 'full'));
+    const { code, stderr } = await child.ended;
+    expect({ code, last: eventsOf(stderr).at(-1) }).toMatchObject({ code: 0, last: { event: 'stopped' } });
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe(lines);
   });
 
   test('a reader of standard output that goes away', async () => {
