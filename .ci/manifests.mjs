@@ -1,5 +1,5 @@
-// Every package.json has the same keys in the same order and the same scripts, every connector's README the same headings,
-// and the versions of the toolchain agree wherever they stand.
+// Every package.json has the same keys in the same order and the same scripts, every version a place in its CHANGELOG, every
+// connector's README the same headings, and the versions of the toolchain agree wherever they stand.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { isConnector } from './connectors.mjs';
@@ -69,6 +69,9 @@ function manifestProblems(manifest, folder) {
   const names = [`@sluice/${basename(folder)}`, basename(folder)];
   if (!names.includes(manifest.name)) found.push(`"name" is not ${names[0]}`);
   if (isConnector(folder)) found.push(...connectorProblems(manifest));
+  const changelog = `${folder}/CHANGELOG.md`;
+  if (!existsSync(changelog) || !read(changelog).includes(`\n## ${manifest.version}\n`))
+    found.push(`${changelog} does not say what ${manifest.version} brings`);
   return found;
 }
 
