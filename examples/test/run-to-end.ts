@@ -42,6 +42,11 @@ export function program(folder: string, file: string): Promise<Ended> {
   return runToEnd(folder, [exampleFile(file)], {});
 }
 
+/** Runs a program that lies in the folder. */
+export function programIn(folder: string, file: string): Promise<Ended> {
+  return runToEnd(folder, [file], {});
+}
+
 function runToEnd(cwd: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
   return new Promise((resolve, reject) => {
     execFile(
