@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import type { Client } from 'pg';
 import { allLinesOf } from '#demo/lines';
+import type { Place } from '#demo/place';
 import { screen } from '#demo/screen';
 import {
   lastWordsOf,
@@ -12,42 +14,45 @@ import {
 import { waitUntil } from '#demo/wait-until';
 
 const readings = 5000;
-const shownReadings = 3;
+/** The pipeline commits every second. */
+const quietMs = 3000;
 
 interface Outcome {
   readonly sent: readonly string[];
-  readonly written: readonly string[];
   readonly dead: readonly string[];
   readonly summary: Summary;
 }
 
-/** Shows a live pipeline: readings as UDP datagrams in, a file out. Returns how many numbers are not what they should be. */
-export async function showCelsius(folder: string): Promise<number> {
-  screen.heading('1  Temperature readings over UDP, from Celsius to Fahrenheit');
-  screen.line('sluice run examples/celsius.yaml           receives, converts, writes to a file');
+/** Shows a live pipeline: readings as UDP datagrams in, a table out. Returns how many numbers are not what they should be. */
+export async function showCelsius(place: Place, client: Client): Promise<number> {
+  screen.heading('1  Temperature readings over UDP into a table, from Celsius to Fahrenheit');
+  screen.line('sluice run examples/celsius-to-postgres.yaml  receives, converts, writes to the table');
   screen.line(
-    `node examples/send-readings.ts             sends ${readings.toLocaleString('en-US')} readings, two of them not JSON`,
+    `node examples/send-readings.ts                sends ${readings.toLocaleString('en-US')} readings, two of them not JSON`,
   );
-  return report(await runBoth(folder));
+  await client.query('CREATE TABLE readings (reading int, sensor text, fahrenheit numeric)');
+  return await report(await runBoth(place, client), client);
 }
 
-async function runBoth(folder: string): Promise<Outcome> {
-  const files = {
-    sent: join(folder, 'sent.ndjson'),
-    written: join(folder, 'out/fahrenheit.ndjson'),
-    dead: join(folder, 'out/dead-readings.ndjson'),
-  };
-  const pipeline = startPipeline(folder, ['celsius.yaml', '--source-port', '0']);
+async function runBoth({ folder, url }: Place, client: Client): Promise<Outcome> {
+  const sentFile = join(folder, 'sent.ndjson');
+  const deadFile = join(folder, 'out/dead-readings.ndjson');
+  const pipeline = startPipeline(folder, ['celsius-to-postgres.yaml', '--source-port', '0'], { DATABASE_URL: url });
   const port = await portOf(pipeline);
   screen.line(`the pipeline listens on port ${port}; readings are on their way`);
-  const sender = startProgram(folder, ['send-readings.ts', port, String(readings), files.sent]);
+  const sender = startProgram(folder, ['send-readings.ts', port, String(readings), sentFile]);
   await succeeded('the sender', sender);
-  await untilQuiet(() => allLinesOf(files.written).length + allLinesOf(files.dead).length);
+  await untilQuiet(async () => (await storedReadings(client)) + allLinesOf(deadFile).length);
   pipeline.kill('SIGTERM');
   await succeeded('the pipeline', pipeline);
   const summary = pipeline.log.find(({ event }) => event === 'stopped')?.summary;
   if (summary === undefined) throw new Error('the pipeline ended without telling its counters');
-  return { sent: allLinesOf(files.sent), written: allLinesOf(files.written), dead: allLinesOf(files.dead), summary };
+  return { sent: allLinesOf(sentFile), dead: allLinesOf(deadFile), summary };
+}
+
+async function storedReadings(client: Client): Promise<number> {
+  const { rows } = await client.query<{ count: number }>('SELECT count(*)::int AS count FROM readings');
+  return rows[0]?.count ?? 0;
 }
 
 /** With port 0 the system chooses a free one, and the pipeline tells which once it receives. */
@@ -58,55 +63,67 @@ async function portOf(pipeline: StartedProcess): Promise<string> {
   });
 }
 
-/** Resolves when everything that was sent has come, or nothing more has come for a second: datagrams may get lost. */
-async function untilQuiet(arrived: () => number): Promise<void> {
+/** Resolves when everything that was sent has come, or nothing more has come for a while: datagrams may get lost. */
+async function untilQuiet(arrived: () => Promise<number>): Promise<void> {
   let last = { count: -1, at: 0 };
-  await waitUntil({ what: 'the pipeline has written everything', limitMs: 20_000, everyMs: 100 }, () => {
-    const count = arrived();
+  await waitUntil({ what: 'the pipeline has written everything', limitMs: 20_000, everyMs: 100 }, async () => {
+    const count = await arrived();
     if (count !== last.count) last = { count, at: performance.now() };
-    return count === readings || performance.now() - last.at > 1000;
+    return count === readings || performance.now() - last.at > quietMs;
   });
 }
 
-function report({ sent, written, dead, summary }: Outcome): number {
-  const expected = new Map(
-    sent.map(parsed).flatMap((reading) => (reading === undefined ? [] : [[reading['reading'], reading]])),
-  );
+async function report({ sent, dead, summary }: Outcome, client: Client): Promise<number> {
+  await loadSent(sent, client);
   screen.line();
-  for (const line of written.slice(0, shownReadings)) {
-    screen.line(`in    ${JSON.stringify(expected.get(parsed(line)?.['reading']))}`);
-    screen.line(`out   ${line}`);
-  }
-  const wrong = written.filter((line) => !isFahrenheitOf(parsed(line), expected)).length;
+  screen.line('comparing what was sent (a table that the demo has filled itself) with what came, by this query:');
+  screen.line();
+  for (const line of comparison.split('\n')) screen.line(`  ${line}`);
+  const { rows } = await client.query<Compared>(comparison);
+  const [{ stored, duplicated, wrong }] = rows as [Compared]; // It has always one row.
   const byKernel = summary.connectors['source.droppedByKernel'] ?? 0;
   const byQueue = summary.connectors['source.droppedByQueue'] ?? 0;
-  const unaccounted = sent.length - written.length - dead.length - byKernel - byQueue;
+  const unaccounted = sent.length - (stored - duplicated) - dead.length - byKernel - byQueue;
   screen.line();
   screen.number('sent', sent.length);
-  screen.number('written to out/fahrenheit.ndjson', written.length);
+  screen.number('stored in the table', stored);
   screen.number('not JSON, kept in out/dead-readings.ndjson', dead.length);
   screen.number('dropped by the kernel', byKernel);
   screen.number('dropped because the pipeline was behind', byQueue);
   screen.number('not accounted for', unaccounted);
+  screen.number('duplicated', duplicated);
   screen.number('converted wrongly', wrong);
-  return Math.abs(unaccounted) + wrong;
+  return Math.abs(unaccounted) + duplicated + wrong;
 }
 
-type Reading = Readonly<Record<string, unknown>>;
-
-function isFahrenheitOf(converted: Reading | undefined, expected: ReadonlyMap<unknown, Reading>): boolean {
-  const reading = expected.get(converted?.['reading']);
-  if (converted === undefined || reading === undefined) return false;
-  const fahrenheit = (Number(reading['celsius']) * 9) / 5 + 32;
-  return converted['sensor'] === reading['sensor'] && Math.abs(Number(converted['fahrenheit']) - fahrenheit) < 0.006;
+interface Compared {
+  readonly stored: number;
+  readonly duplicated: number;
+  readonly wrong: number;
 }
 
-function parsed(line: string): Reading | undefined {
+const comparison = `
+SELECT count(stored.reading)::int AS stored,
+       (count(stored.reading) - count(DISTINCT stored.reading))::int AS duplicated,
+       count(*) FILTER (WHERE sent.reading IS NULL OR stored.sensor <> sent.sensor
+                           OR stored.fahrenheit <> round(sent.celsius * 9 / 5 + 32, 2))::int AS wrong
+FROM sent_readings AS sent FULL JOIN readings AS stored USING (reading)`.trim();
+
+/** Loads the readings that are JSON, as the sender has noted them. */
+async function loadSent(sent: readonly string[], client: Client): Promise<void> {
+  await client.query('CREATE TEMP TABLE sent_readings (reading int, sensor text, celsius numeric)');
+  const json = `[${sent.filter(isJson).join(',')}]`;
+  await client.query('INSERT INTO sent_readings SELECT * FROM json_populate_recordset(NULL::sent_readings, $1)', [
+    json,
+  ]);
+}
+
+function isJson(line: string): boolean {
   try {
-    // JSON.parse returns `any`; the sender makes objects.
-    return JSON.parse(line) as Reading;
+    JSON.parse(line);
+    return true;
   } catch {
     // Two readings are meant to be broken.
-    return undefined;
+    return false;
   }
 }

@@ -1,94 +1,80 @@
-import { once } from 'node:events';
-import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { compareLines } from '#demo/compare';
-import { bytesOf } from '#demo/lines';
+import type { Client } from 'pg';
+import { type Comparison, compareOrders, comparison, createOrders, loadOrders, writeOrders } from '#demo/orders';
+import type { Place } from '#demo/place';
 import { screen } from '#demo/screen';
 import { lastWordsOf, type StartedProcess, startPipeline, succeeded } from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
 
 const orders = 1_000_000;
 const kills = 6;
-/** The last kill comes before so much of the output is written, so that none comes too late. */
+/** The last kill comes before so much is written, so that none comes too late. */
 const lastKillShare = 0.75;
-const latestKillMs = 30;
-const items = ['bolt', 'nut', 'drill', 'saw', 'bench', 'glue'];
 
 /** Shows that nothing is lost when the process is killed. Returns how many numbers are not what they should be. */
-export async function showKills(folder: string): Promise<number> {
-  screen.heading('2  A million lines, and kill -9');
-  const input = join(folder, 'data/orders.ndjson');
-  const output = join(folder, 'out/orders-with-total.ndjson');
+export async function showKills(place: Place, client: Client): Promise<number> {
+  screen.heading('2  A million lines of a file into a table, and kill -9');
+  const file = join(place.folder, 'data/orders.ndjson');
   screen.line(`writing ${orders.toLocaleString('en-US')} orders to a file`);
-  const expectedBytes = await writeOrders(input);
-  screen.line('sluice run examples/copy.yaml              adds the total to each, effectively once');
+  await writeOrders(file, orders);
+  await createOrders(client);
+  screen.line('sluice run examples/file-to-postgres.yaml  adds the total to each, effectively once');
   screen.line();
+  const start = (): StartedProcess =>
+    startPipeline(place.folder, ['file-to-postgres.yaml'], { DATABASE_URL: place.url });
   for (let kill = 1; kill <= kills; kill++) {
     const share = ((kill - 1 + Math.random()) / kills) * lastKillShare;
-    await killAt(startPipeline(folder, ['copy.yaml']), () => bytesOf(output) / expectedBytes, { kill, share });
+    const next = kill < kills ? 'started again' : 'started for the last time';
+    screen.line(`${await killAt(start(), client, share * orders)}; ${next}`);
   }
-  const pipeline = startPipeline(folder, ['copy.yaml']);
-  await succeeded('the pipeline', pipeline);
+  await succeeded('the pipeline', start());
   screen.line('not killed any more, it has finished');
   screen.line();
-  screen.line('comparing both files, line by line, without any code of Sluice');
-  return report(await compareLines(input, output));
+  screen.line(
+    'loading the same file into a table "sent", without any code of Sluice, and comparing both by this query:',
+  );
+  screen.line();
+  for (const line of comparison.split('\n')) screen.line(`  ${line}`);
+  await loadOrders(client, file);
+  return report(await compareOrders(client));
 }
 
-/** Writes the input; returns how many bytes the output will have. */
-async function writeOrders(path: string): Promise<number> {
-  mkdirSync(join(path, '..'), { recursive: true });
-  const file = createWriteStream(path);
-  let outputBytes = 0;
-  for (let from = 1; from <= orders; from += 10_000) {
-    let text = '';
-    for (let order = from; order < from + 10_000; order++) {
-      const quantity = 1 + (order % 90);
-      const priceCents = 5 + (order % 997);
-      const line = `{"order":${order},"item":"${items[order % items.length]}","quantity":${quantity},"priceCents":${priceCents}}\n`;
-      text += line;
-      outputBytes += line.length + `,"totalCents":${quantity * priceCents}`.length;
-    }
-    if (!file.write(text)) await once(file, 'drain');
-  }
-  file.end();
-  await once(file, 'close');
-  return outputBytes;
-}
-
-/** Kills a pipeline within a moment after its output has reached a share of what it is to become. */
-async function killAt(
-  pipeline: StartedProcess,
-  progress: () => number,
-  { kill, share }: { readonly kill: number; readonly share: number },
-): Promise<void> {
-  await waitUntil({ what: `the pipeline has written ${percent(share)}`, limitMs: 30_000, everyMs: 1 }, () => {
-    if (pipeline.hasEnded()) throw new Error(`the pipeline ended before it was killed: ${lastWordsOf(pipeline)}`);
-    return progress() >= share;
-  });
-  // What is seen is always the end of a write; the kill is to hit anything.
-  await wait(Math.random() * latestKillMs);
+/** Kills a pipeline when it has written so many rows, in whatever it is doing then. Returns what has happened, in words. */
+async function killAt(pipeline: StartedProcess, client: Client, rows: number): Promise<string> {
+  const before = await progress(client);
+  let written = 0;
+  await waitUntil(
+    { what: `the pipeline has written ${Math.round(rows)} rows`, limitMs: 60_000, everyMs: 1 },
+    async () => {
+      if (pipeline.hasEnded()) throw new Error(`the pipeline ended before it was killed: ${lastWordsOf(pipeline)}`);
+      written = before.stored + (await progress(client)).attempted - before.attempted;
+      return written >= rows;
+    },
+  );
   pipeline.kill('SIGKILL');
-  const reached = progress();
   const end = await pipeline.ended;
   if (end !== 'SIGKILL') throw new Error(`the pipeline was to be killed, but ended with ${end}`);
-  screen.line(
-    `process ${String(pipeline.pid).padEnd(8)}killed with ${percent(reached)} written; ${kill < kills ? 'started again' : 'started for the last time'}`,
-  );
+  const { stored } = await progress(client);
+  const undone = Math.max(0, written - stored).toLocaleString('en-US');
+  const share = `${((stored / orders) * 100).toFixed(0).padStart(2)} %`;
+  return `process ${String(pipeline.pid).padEnd(8)}killed with ${share} stored and ${undone.padStart(6)} rows of an open transaction`;
 }
 
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1).padStart(4)} %`;
+/** How many rows there are, and how many were ever begun to be written, also in transactions that never ended. */
+async function progress(client: Client): Promise<{ readonly stored: number; readonly attempted: number }> {
+  const { rows } = await client.query<{ stored: string; attempted: string }>(`
+    SELECT coalesce((SELECT id FROM orders ORDER BY place DESC LIMIT 1), 0) AS stored,
+           (SELECT last_value FROM orders_place_seq) AS attempted`);
+  return { stored: Number(rows[0]?.stored), attempted: Number(rows[0]?.attempted) };
 }
 
-function report(result: Awaited<ReturnType<typeof compareLines>>): number {
+function report({ sent, stored, lost, duplicated, reordered, wrong }: Comparison): number {
   screen.line();
-  screen.number('lines in', result.linesIn);
-  screen.number('lines out', result.linesOut);
-  screen.number('lost', result.lost);
-  screen.number('duplicated', result.duplicated);
-  screen.number('reordered', result.reordered);
-  screen.number('wrong', result.wrong);
-  return result.lost + result.duplicated + result.reordered + result.wrong;
+  screen.number('sent', sent);
+  screen.number('stored', stored);
+  screen.number('lost', lost);
+  screen.number('duplicated', duplicated);
+  screen.number('reordered', reordered);
+  screen.number('wrong', wrong);
+  return Math.abs(sent - orders) + lost + duplicated + reordered + wrong;
 }

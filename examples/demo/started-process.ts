@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { tellStarted } from '#demo/place';
 
 const examples = new URL('../', import.meta.url);
 
@@ -33,13 +34,6 @@ export interface StartedProcess {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
-const running = new Set<ChildProcess>();
-
-/** Kills whatever still runs. */
-export function killAll(): void {
-  for (const child of running) child.kill('SIGKILL');
-}
-
 /** The `sluice` command, as the package that brings it is installed here. */
 export function cliPath(): string {
   const path = fileURLToPath(new URL('dist/cli.js', import.meta.resolve('@sluice/cli/package.json')));
@@ -51,8 +45,9 @@ export function cliPath(): string {
 export function startPipeline(
   folder: string,
   [file, ...options]: readonly [file: string, ...options: string[]],
+  env: Readonly<Record<string, string>> = {},
 ): StartedProcess {
-  return start(folder, [cliPath(), 'run', exampleFile(file), ...options]);
+  return start(folder, [cliPath(), 'run', exampleFile(file), ...options], env);
 }
 
 /** Starts a program of the examples. */
@@ -60,7 +55,7 @@ export function startProgram(
   folder: string,
   [file, ...args]: readonly [file: string, ...args: string[]],
 ): StartedProcess {
-  return start(folder, [exampleFile(file), ...args]);
+  return start(folder, [exampleFile(file), ...args], {});
 }
 
 /**
@@ -83,9 +78,10 @@ function exampleFile(file: string): string {
   return fileURLToPath(new URL(file, examples));
 }
 
-function start(folder: string, args: readonly string[]): StartedProcess {
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
-  running.add(child);
+function start(folder: string, args: readonly string[], env: Readonly<Record<string, string>>): StartedProcess {
+  const stdio = ['ignore', 'ignore', 'pipe'] as const;
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: [...stdio], env: { ...process.env, ...env } });
+  tellStarted(child);
   const log: LogEvent[] = [];
   let rest = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -95,7 +91,6 @@ function start(folder: string, args: readonly string[]): StartedProcess {
   });
   let hasEnded = false;
   const ended = once(child, 'close').then(([code, signal]: (number | NodeJS.Signals | null)[]) => {
-    running.delete(child);
     hasEnded = true;
     return code ?? signal ?? 'SIGKILL';
   });

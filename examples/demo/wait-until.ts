@@ -15,11 +15,11 @@ export interface Wait {
  */
 export async function waitUntil<T>(
   { what, limitMs, everyMs }: Wait,
-  condition: () => T | undefined | false,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> {
   const limit = performance.now() + limitMs;
   for (;;) {
-    const found = condition();
+    const found = await condition();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > limit) throw new Error(`waited ${limitMs / 1000} s in vain until ${what}`);
     await wait(everyMs);

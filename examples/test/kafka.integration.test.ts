@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type KafkaServer, startKafka } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type StartedProcess, startPipeline } from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
+import { createTopics } from './create-topics.js';
+import { messagesIn } from './read-topic.js';
 import { exampleFile, makeFolder, sluice } from './run-to-end.js';
 
 let server: KafkaServer;
@@ -13,44 +14,9 @@ let envFile: string;
 
 beforeAll(async () => {
   server = await startKafka();
-  const admin = server.native.admin();
-  await admin.connect();
-  const topics = ['orders', 'orders-with-total', 'dead-orders'];
-  // kafkajs fails when it looks for leaders before the broker has heard of the topics.
-  await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 3 })), waitForLeaders: false });
-  const areUsable = async (): Promise<boolean> => {
-    const known = await admin.fetchTopicMetadata({ topics });
-    return known.topics.every(({ partitions }) => partitions.filter(({ leader }) => leader >= 0).length === 3);
-  };
-  while (!(await areUsable().catch(() => false))) await pause(20);
-  await admin.disconnect();
+  await createTopics(server, ['orders', 'orders-with-total', 'dead-orders'], 3);
 });
 afterAll(() => server?.stop());
-
-/** What a reader of committed messages sees in a topic, as text. */
-async function messagesIn(
-  topic: string,
-  count: number,
-): Promise<readonly { key: string | undefined; value: string }[]> {
-  const consumer = server.native.consumer({ groupId: `check-${topic}`, maxWaitTimeInMs: 100 });
-  const seen: { key: string | undefined; value: string }[] = [];
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({
-    eachMessage: async ({ message }) => {
-      seen.push({ key: message.key?.toString(), value: String(message.value) });
-    },
-  });
-  try {
-    await waitUntil(
-      { what: `${count} messages in ${topic}`, limitMs: 20_000, everyMs: 50 },
-      () => seen.length >= count,
-    );
-  } finally {
-    await consumer.disconnect();
-  }
-  return seen;
-}
 
 function start(file: string): StartedProcess {
   const pipeline = startPipeline(folder, [file, '--env-file', envFile]);
@@ -71,7 +37,7 @@ test('orders go from a file to Kafka, from Kafka to Kafka, and from Kafka to a f
     const ended = await sluice(folder, ['run', exampleFile('file-to-kafka.yaml'), ...env]);
     expect(ended.code, `${run}: ${ended.stderr}`).toBe(0);
   }
-  const published = await messagesIn('orders', orders().length);
+  const published = await messagesIn(server, 'orders', orders().length);
   expect(published.map(({ value }) => JSON.parse(value) as unknown)).toEqual(
     expect.arrayContaining(orders().map((line) => JSON.parse(line) as unknown)),
   );
@@ -79,7 +45,7 @@ test('orders go from a file to Kafka, from Kafka to Kafka, and from Kafka to a f
   for (const { key, value } of published) expect((JSON.parse(value) as { item: string }).item).toBe(key);
 
   const totals = start('kafka-to-kafka.yaml');
-  const added = await messagesIn('orders-with-total', orders().length);
+  const added = await messagesIn(server, 'orders-with-total', orders().length);
   totals.kill('SIGTERM');
   expect(await totals.ended).toBe(0);
   for (const { value } of added) {
