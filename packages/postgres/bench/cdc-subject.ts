@@ -1,0 +1,136 @@
+// node cdc-subject.ts <subject> <url> <slot> <count>: reads so many changes of the publication "bench" and drops them, in one of
+// two ways that confirm every second: a pipeline, and the bare client that one would write by hand over pg, which decodes what
+// the table of the benchmark has into the same key, payload, timestamp and headers.
+import { memoryCheckpoints, pipeline } from '@sluice/core';
+import { defineConnector, z } from '@sluice/core/driver';
+import { postgres } from '@sluice/postgres';
+import pg from 'pg';
+
+export type CdcSubject = 'pipeline' | 'bare client';
+
+const [subject = '', url = '', slot = '', count = '0'] = process.argv.slice(2);
+const total = Number(count);
+const publication = 'bench';
+
+let seen = 0;
+let looked = 0;
+/** What user code does with a message: it looks at all of it. */
+function see(key: unknown, payload: unknown, timestamp: unknown, headers: unknown): void {
+  if (key !== null && payload !== null && timestamp !== undefined && headers !== undefined) looked++;
+  seen++;
+}
+
+const done = new AbortController();
+
+const dropping = defineConnector({
+  name: 'dropping',
+  title: 'Dropping',
+  contract: 1,
+  sink: {
+    config: z.strictObject({}),
+    capabilities: () => ({
+      atomic: false,
+      idempotent: false,
+      overlap: 'none',
+      payload: 'value',
+      changes: true,
+      preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
+    }),
+    open: async () => ({
+      write: async ({ messages }) => {
+        for (const { key, payload, timestamp, headers } of messages) see(key, payload, timestamp, headers);
+        if (seen >= total) done.abort();
+      },
+      close: async () => undefined,
+    }),
+  },
+});
+
+async function readByPipeline(): Promise<void> {
+  await pipeline({
+    name: 'bench',
+    source: postgres.source({ url, mode: 'cdc', slot, publication }),
+    sink: dropping.sink({}),
+    checkpoints: memoryCheckpoints(),
+  }).run({ signal: done.signal });
+}
+
+const epochMs = 946_684_800_000;
+
+async function readByHand(): Promise<void> {
+  // pg knows `replication`; its types do not.
+  const client = new pg.Client({ connectionString: url, replication: 'database' } as pg.ClientConfig);
+  await client.connect();
+  const { stream } = client.connection;
+  let [received, ended] = [0n, 0n];
+  const confirm = (): void => {
+    const bytes = Buffer.alloc(39);
+    bytes.write('d', 0, 'latin1');
+    bytes.writeInt32BE(38, 1);
+    bytes.write('r', 5, 'latin1');
+    bytes.writeBigUInt64BE(received, 6);
+    bytes.writeBigUInt64BE(ended, 14);
+    bytes.writeBigUInt64BE(ended, 22);
+    stream.write(bytes);
+  };
+  const timer = setInterval(confirm, 1000);
+  const finished = Promise.withResolvers<void>();
+  let transaction = { timestamp: 0, lsn: '', id: 0, commitTime: '' };
+  client.connection.on('copyData', ({ chunk }: { readonly chunk: Buffer }) => {
+    if (chunk[0] === 0x6b) return confirm();
+    if (chunk[0] !== 0x77) return;
+    received = chunk.readBigUInt64BE(1);
+    const kind = chunk[25];
+    if (kind === 0x42) {
+      const lsn = `${chunk.readUInt32BE(26).toString(16)}/${chunk.readUInt32BE(30).toString(16)}`;
+      const time = new Date(epochMs + Number(chunk.readBigInt64BE(34) / 1000n));
+      transaction = { timestamp: time.getTime(), lsn, id: chunk.readUInt32BE(42), commitTime: time.toISOString() };
+    } else if (kind === 0x49) {
+      const row = rowAt(chunk, 31);
+      const headers = [
+        { name: 'transactionId', value: transaction.id },
+        { name: 'lsn', value: transaction.lsn },
+        { name: 'commitTime', value: transaction.commitTime },
+      ];
+      see({ id: row.id }, row, transaction.timestamp, headers);
+    } else if (kind === 0x43) {
+      ended = chunk.readBigUInt64BE(35);
+      if (seen >= total) finished.resolve();
+    }
+  });
+  const sql = `START_REPLICATION SLOT ${slot} LOGICAL 0/0 (proto_version '1', publication_names '${publication}')`;
+  client.query(sql).catch(finished.reject);
+  await finished.promise;
+  confirm();
+  clearInterval(timer);
+  stream.end();
+}
+
+interface Row {
+  readonly id: number;
+  readonly name: string;
+  readonly amount: number;
+  readonly note: string;
+}
+
+/** A row of the table "bench": all columns are texts, and none is NULL. */
+function rowAt(chunk: Buffer, columnsAt: number): Row {
+  let at = columnsAt + 2; // the number of columns
+  const next = (): string => {
+    const from = at + 5; // letter and length
+    at = from + chunk.readInt32BE(at + 1);
+    return chunk.toString('utf8', from, at);
+  };
+  return { id: Number(next()), name: next(), amount: Number(next()), note: next() };
+}
+
+const subjects: Record<CdcSubject, () => Promise<void>> = { pipeline: readByPipeline, 'bare client': readByHand };
+const started = performance.now();
+const cpu = process.cpuUsage();
+await subjects[subject as CdcSubject](); // Only cdc.bench.ts and a test start this.
+const { user, system } = process.cpuUsage(cpu);
+if (seen < total || looked < total) throw new Error(`read ${seen} of ${total} changes`);
+console.log(
+  JSON.stringify({ messages: seen, ms: performance.now() - started, cpuMicroseconds: (user + system) / seen }),
+);
+process.exit(0); // the server may take its time to let the bare client go
