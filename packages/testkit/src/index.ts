@@ -14,6 +14,7 @@ export type {
   SourceHarness,
   SourcePlace,
   Unable,
+  ValuePlace,
   WrongConfig,
 } from './conformance/harness.js';
 export {

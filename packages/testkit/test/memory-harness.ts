@@ -1,4 +1,4 @@
-import { type ErrorCode, type Message, toNullableBytes } from '@sluice/core/driver';
+import { type ErrorCode, type Message, toNullableBytes, type Value } from '@sluice/core/driver';
 import type { MemoryDestination, MemorySinkInput, MemorySourceInput, MemoryStream } from '@sluice/core/testing';
 import type {
   Carries,
@@ -42,7 +42,11 @@ export function memoryHarness(server: MemoryServer, mode: MemoryMode = {}): Harn
     connector: server.connector,
     module: { because: 'the memory server lives in the process of the test, and its data with it' },
     source: sourceHarness(server, mode.source ?? {}),
-    sink: sinkHarness(server, mode.sink ?? {}, { ...carries, ...mode.carries }),
+    sink: sinkHarness(server, mode.sink ?? {}, {
+      ...carries,
+      ...(mode.sink?.idempotent === 'key' ? { nullPayload: false } : {}),
+      ...mode.carries,
+    }),
     faults: server.door,
     secrets: [serverPassword, wrongPassword],
     close: server.close,
@@ -150,10 +154,38 @@ function sinkHarness(server: MemoryServer, mode: Partial<MemorySinkInput>, sinkC
     createPlace: async () => {
       const name = `destination-${++made}`;
       server.names.add(name);
-      server.system.destination(name).refuses = (message) => whyNotStored(message, sinkCarries);
+      const isKeyed = mode.idempotent === 'key';
+      server.system.destination(name).refuses = (message) => {
+        if (!isKeyed) return whyNotStored(message, sinkCarries);
+        // Without a payload it deletes.
+        return message.key === null ? 'message_invalid' : whyNotStored(message, { ...sinkCarries, nullPayload: true });
+      };
       return sinkPlace(server, name, { ...access, ...configOf(name) }, mode);
     },
+    createValuePlace: async () => {
+      const name = `destination-${++made}`;
+      server.names.add(name);
+      const destination = server.system.destination(name);
+      destination.refuses = ({ payload }) => (isFields(payload) ? undefined : 'message_invalid');
+      return {
+        config: { ...access, write: { ...mode, destination: name, payload: 'value' } },
+        values: [
+          { number: 1, text: 'größer', nothing: null },
+          { number: 9_007_199_254_740_993n },
+          { list: [{ a: 0 }] },
+        ],
+        refusedValue: 'no fields',
+        storedValues: async () => destination.stored.map(({ message }) => message.payload),
+        remove: async () => {
+          server.names.delete(name);
+        },
+      };
+    },
   };
+}
+
+function isFields(value: Value): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function sinkPlace(server: MemoryServer, name: string, config: object, mode: Partial<MemorySinkInput>): SinkPlace {
@@ -163,7 +195,9 @@ function sinkPlace(server: MemoryServer, name: string, config: object, mode: Par
     stored: async () => {
       const everything = destination.stored.map(({ message }) => message);
       if (mode.idempotent !== 'key') return [everything.map(asStored)];
-      const rows = [...destination.table().values()].filter(({ operation }) => operation !== 'delete');
+      const rows = [...destination.table().values()].filter(
+        ({ operation, payload }) => operation !== 'delete' && payload !== null,
+      );
       return [rows.map(asStored)];
     },
     remove: async () => {

@@ -17,7 +17,9 @@ import { sinkFaultBehaviours } from './sink-faults.js';
 import { sourceFaultBehaviours } from './source-faults.js';
 import { writeBehaviours } from './write.js';
 import { writeFailureBehaviours } from './write-failures.js';
+import { keyedWriteBehaviours } from './write-keyed.js';
 import { writeKindBehaviours } from './write-kinds.js';
+import { valueWriteBehaviours } from './write-values.js';
 
 /** The whole suite, by area. */
 export const behaviours: readonly Behaviour[] = [
@@ -35,6 +37,8 @@ export const behaviours: readonly Behaviour[] = [
   ...writeBehaviours,
   ...writeFailureBehaviours,
   ...writeKindBehaviours,
+  ...keyedWriteBehaviours,
+  ...valueWriteBehaviours,
   ...sourceFaultBehaviours,
   ...sinkFaultBehaviours,
   ...lostAnswerBehaviours,

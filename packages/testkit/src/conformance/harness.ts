@@ -1,4 +1,4 @@
-import type { ErasedConnector, Message } from '@sluice/core/driver';
+import type { ErasedConnector, Message, Value } from '@sluice/core/driver';
 
 /** A message as the outside system's own client sees it. Key, headers and time are left out where the system has none. */
 export interface NativeMessage {
@@ -29,6 +29,7 @@ export interface Carries {
   readonly key: boolean;
   readonly headers: 'repeated' | 'unique' | 'none';
   readonly timestamp: boolean;
+  /** False for a sink that stores by key: there, no payload means that what is stored is deleted. */
   readonly nullPayload: boolean;
   readonly emptyPayload: boolean;
   /** Whether a payload may hold every byte value; false where a delimiter or an encoding forbids some. */
@@ -71,6 +72,16 @@ export interface SinkPlace extends Place {
   stored(): Promise<readonly (readonly NativeMessage[])[]>;
 }
 
+/** Where a sink writes payloads that are decoded. */
+export interface ValuePlace extends Place {
+  /** Payloads that differ in all that the system can store of a value. */
+  readonly values: readonly Value[];
+  /** A payload that it has no form for. */
+  readonly refusedValue: Value;
+  /** Every payload that is stored, read with the native client, in order, as it is expected to equal what was written. */
+  storedValues(): Promise<readonly Value[]>;
+}
+
 /** How a source is tested. */
 export interface SourceHarness {
   /** @param partitions how many partitions the place has from the start; a system with one ignores it */
@@ -91,6 +102,8 @@ export interface SourceHarness {
 /** How a sink is tested. */
 export interface SinkHarness {
   createPlace(): Promise<SinkPlace>;
+  /** Makes a place whose config has payloads arrive decoded. Left out where they are always bytes. */
+  createValuePlace?: Unable | (() => Promise<ValuePlace>);
   readonly carries: Carries;
   readonly missing: Unable | WrongConfig;
   readonly wrongCredentials: Unable | WrongConfig;

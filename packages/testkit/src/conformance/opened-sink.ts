@@ -1,4 +1,4 @@
-import type { BatchSlice, Checkpoint, SinkDriver, StoredPosition } from '@sluice/core/driver';
+import type { BatchSlice, Checkpoint, Message, SinkDriver, StoredPosition } from '@sluice/core/driver';
 import type { NativeMessage, WrongConfig } from './harness.js';
 import { numberOf } from './numbered-source.js';
 import { asMessage, type Written } from './stored-messages.js';
@@ -11,6 +11,8 @@ export interface OpenedSink {
   claim(...partitions: readonly string[]): Promise<Checkpoint>;
   /** Writes messages of one source partition (default `a`) in one call. It must be claimed. */
   write(messages: readonly NativeMessage[], partition?: string): Promise<void>;
+  /** The same with messages as a connector gets them. */
+  writeMessages(messages: readonly Message[], partition?: string): Promise<void>;
   /** Writes messages of several source partitions in one call. */
   writeTogether(messages: Written): Promise<void>;
   /**
@@ -43,7 +45,7 @@ export function drivenSink(trial: Trial, driver: SinkDriver): OpenedSink {
     return position;
   }
 
-  async function writeTogether(written: Written): Promise<void> {
+  async function writeSlices(written: ReadonlyMap<string, readonly Message[]>): Promise<void> {
     const messages = [...written.values()].flat();
     const slices: BatchSlice[] = [];
     let from = 0;
@@ -51,11 +53,11 @@ export function drivenSink(trial: Trial, driver: SinkDriver): OpenedSink {
       slices.push({ partition: nameOf(partition), from, to: from + length, position: move(partition, length) });
       from += length;
     }
-    await trial.within(
-      driver.write({ messages: messages.map(asMessage), slices }, never),
-      `a write of ${messages.length} messages`,
-    );
+    await trial.within(driver.write({ messages, slices }, never), `a write of ${messages.length} messages`);
   }
+
+  const writeTogether = (written: Written): Promise<void> =>
+    writeSlices(new Map([...written].map(([partition, messages]) => [partition, messages.map(asMessage)])));
 
   return {
     driver,
@@ -67,6 +69,7 @@ export function drivenSink(trial: Trial, driver: SinkDriver): OpenedSink {
       return claimed;
     },
     write: (messages, partition = 'a') => writeTogether(new Map([[partition, messages]])),
+    writeMessages: (messages, partition = 'a') => writeSlices(new Map([[partition, messages]])),
     writeTogether,
     async flush(filtered = {}) {
       for (const [partition, count] of Object.entries(filtered)) move(partition, count);

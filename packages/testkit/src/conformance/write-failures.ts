@@ -24,9 +24,10 @@ export const writeFailureBehaviours: readonly Behaviour[] = [
   {
     title: 'a sink refuses a missing payload that its system cannot tell from an empty one',
     area: 'write',
-    inapplicable: forSink(({ harness }) =>
-      harness.carries.nullPayload ? { because: 'its system has messages without payload' } : undefined,
-    ),
+    inapplicable: forSink(({ harness, capabilities: { idempotent } }) => {
+      if (idempotent === 'key') return { because: 'a message without payload deletes what is stored under its key' };
+      return harness.carries.nullPayload ? { because: 'its system has messages without payload' } : undefined;
+    }),
     run: (trial) => expectOneRefused(trial, 'null', null),
   },
   {
@@ -78,7 +79,8 @@ function numbered(trial: Trial, count: number): NativeMessage[] {
   return numberedMessages(trial.sink.harness.carries, { label: 'good', count });
 }
 
-interface Refusal {
+/** Messages of which some are refused. */
+export interface Refusal {
   readonly written: readonly NativeMessage[];
   /** Indexes of the messages that must be refused. */
   readonly wrong: readonly number[];
@@ -93,7 +95,7 @@ async function expectOneRefused(trial: Trial, name: string, payload: NativeMessa
 }
 
 /** Writes good and bad messages together, and looks at what is said about them and what is stored. */
-async function expectRefused(trial: Trial, { written, wrong, good }: Refusal): Promise<void> {
+export async function expectRefused(trial: Trial, { written, wrong, good }: Refusal): Promise<void> {
   const place = await trial.sinkPlace();
   const sink = await openedSink(trial, place);
   const what = `a write in which messages ${wrong.join(', ')} are wrong`;

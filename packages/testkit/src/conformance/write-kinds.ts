@@ -1,8 +1,8 @@
-import { createMessage, type Message, type Operation, type SinkDriver } from '@sluice/core/driver';
+import { createMessage, type Message, type Operation } from '@sluice/core/driver';
 import type { Behaviour } from './behaviour.js';
 import type { NativeMessage } from './harness.js';
 import { numberedMessages } from './native-messages.js';
-import { nameOf, openedSink } from './opened-sink.js';
+import { openedSink } from './opened-sink.js';
 import { asMessage, expectStored } from './stored-messages.js';
 import { forSink, isUnable } from './subject.js';
 import type { Trial } from './trial.js';
@@ -115,15 +115,11 @@ export const writeKindBehaviours: readonly Behaviour[] = [
       const sink = await openedSink(trial, place);
       const [kept, updated, deleted] = numbered(trial, 'a', 3);
       if (kept === undefined || updated === undefined || deleted === undefined) throw new Error('three were made');
-      await writeChanges(sink.driver, [
-        changed('create', kept),
-        changed('snapshot', updated),
-        changed('create', deleted),
-      ]);
+      await sink.writeMessages([changed('create', kept), changed('snapshot', updated), changed('create', deleted)]);
       await sink.flush();
       await expectStored(place, [kept, updated, deleted], { anyOrder: true });
       const after = { ...updated, payload: kept.payload };
-      await writeChanges(sink.driver, [changed('update', after), changed('delete', deleted)]);
+      await sink.writeMessages([changed('update', after), changed('delete', deleted)]);
       await sink.flush();
       await expectStored(place, [kept, after], { anyOrder: true });
     },
@@ -141,9 +137,4 @@ function numbered(trial: Trial, label: string, count: number): NativeMessage[] {
 function changed(operation: Operation, message: NativeMessage): Message {
   const { payload, ...rest } = asMessage(message);
   return createMessage({ ...rest, operation, payload: operation === 'delete' ? null : payload });
-}
-
-async function writeChanges(driver: SinkDriver, messages: readonly Message[]): Promise<void> {
-  const slices = [{ partition: nameOf('a'), from: 0, to: messages.length, position: undefined }];
-  await driver.write({ messages, slices }, new AbortController().signal);
 }

@@ -213,6 +213,7 @@ function numbered(trial: Trial, label: string, count: number): NativeMessage[] {
 /** Keys and headers that are easily lost. */
 function oddities(trial: Trial): Partial<NativeMessage>[] {
   const { key, headers } = trial.sink.harness.carries;
+  const isKeyed = trial.sink.capabilities.idempotent === 'key';
   const every = Uint8Array.from({ length: 256 }, (_, index) => index);
   const repeats =
     headers === 'repeated'
@@ -222,7 +223,7 @@ function oddities(trial: Trial): Partial<NativeMessage>[] {
         ] as const)
       : [];
   const odd: Required<Pick<NativeMessage, 'key' | 'headers'>>[] = [
-    { key: null, headers: [] },
+    { key: isKeyed ? new Uint8Array([0]) : null, headers: [] },
     {
       key: every,
       headers: [

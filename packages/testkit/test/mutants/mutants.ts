@@ -8,6 +8,7 @@ import { readMutants } from './read-mutants.js';
 import { writeFailureMutants } from './write-failure-mutants.js';
 import { writeKindMutants } from './write-kind-mutants.js';
 import { writeMutants } from './write-mutants.js';
+import { writeValueMutants } from './write-value-mutants.js';
 
 /** A broken connector for each behaviour. */
 export const mutants: readonly Mutant[] = [
@@ -19,5 +20,6 @@ export const mutants: readonly Mutant[] = [
   ...writeMutants,
   ...writeFailureMutants,
   ...writeKindMutants,
+  ...writeValueMutants,
   ...faultMutants,
 ];
