@@ -23,7 +23,7 @@ export async function writeAllowed(
 
 /** Messages with their indexes, from `first` on. */
 export function indexed(messages: readonly Message[], first = 0): Messages {
-  return messages.map((message, index) => [first + index, message] as const);
+  return { messages, indexes: messages.map((_, index) => first + index) };
 }
 
 async function inSavepoint(session: Session, tables: Tables, messages: Messages): Promise<Attempt> {

@@ -1,7 +1,7 @@
 import { ConnectorError, textOf, type Value } from '@sluice/core/driver';
 
 /** What of a column's type decides how a value is written; the server reads everything else from its text. */
-export type ColumnKind = 'json' | 'bytes' | 'time' | 'plain';
+export type ColumnKind = 'json' | 'json text' | 'bytes' | 'time' | 'plain';
 
 /** Writes a value as the text that the server reads for a type; null for null. */
 export type ToText = (value: Value) => string | null;
@@ -20,11 +20,9 @@ export function textWriter(kind: ColumnKind, isArray: boolean): ToText {
 }
 
 const writers: Readonly<Record<ColumnKind, ToText>> = {
-  json: (value) => {
-    if (value === null) return null;
-    // Bytes are JSON already; anything else is written by the rules of the JSON codec.
-    return value instanceof Uint8Array ? textOf(value) : textOf([value]).slice(1, -1);
-  },
+  json: jsonText,
+  // A text is JSON already, digit by digit.
+  'json text': (value) => (typeof value === 'string' ? value : jsonText(value)),
   bytes: (value) => {
     if (value === null) return null;
     const bytes = value instanceof Uint8Array ? value : Buffer.from(textOf(value));
@@ -34,6 +32,12 @@ const writers: Readonly<Record<ColumnKind, ToText>> = {
   time: (value) => (typeof value === 'number' && Number.isFinite(value) ? timeText(new Date(value)) : plainText(value)),
   plain: plainText,
 };
+
+function jsonText(value: Value): string | null {
+  if (value === null) return null;
+  // Bytes are JSON already; anything else is written by the rules of the JSON codec.
+  return value instanceof Uint8Array ? textOf(value) : textOf([value]).slice(1, -1);
+}
 
 function plainText(value: Value): string | null {
   switch (typeof value) {
@@ -69,13 +73,4 @@ function arrayText(items: readonly Value[], one: ToText, hasDimensions: boolean)
     return text === null ? 'NULL' : `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
   });
   return `{${texts.join(',')}}`;
-}
-
-const special = /[\\\n\r\t]/;
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-/** A field in the text format of COPY: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2 */
-export function copyField(text: string | null): string {
-  if (text === null) return '\\N';
-  return special.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (character) => escapes[character] ?? character) : text;
 }

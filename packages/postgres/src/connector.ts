@@ -56,7 +56,8 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
       open: async (config, options: PostgresOptions, context) =>
         (await import('./sink.js')).openPostgresSink(config, options, context),
       check: async (config, options, signal) => (await import('./sink.js')).checkPostgresSink(config, options, signal),
-      discover: async (config, options, signal) => (await import('./sink.js')).discoverTables(config, options, signal),
+      discover: async (config, options, signal) =>
+        (await import('./sink.js')).discoverPostgresSink(config, options, signal),
       positions: {
         load: async (...request) => (await import('./sink-positions.js')).sinkPositions.load(...request),
         save: async (...request) => (await import('./sink-positions.js')).sinkPositions.save(...request),

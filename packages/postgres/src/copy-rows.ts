@@ -1,140 +1,104 @@
-import { ConnectorError } from '@sluice/core/driver';
-import { copyField } from './column-text.js';
-import type { Row, RowShape } from './row-reader.js';
-import type { TargetColumn, TargetTable } from './target-table.js';
+import { ConnectorError, type Value } from '@sluice/core/driver';
+import type { ToText } from './column-text.js';
 
 /** Rows for one COPY, in its text format. */
 export interface CopyRows {
   readonly columns: readonly string[];
-  /** With the line feed at their end. */
-  readonly lines: readonly string[];
+  /** Lines, cut where it suits the network. */
+  readonly chunks: readonly Uint8Array[];
   /** For each line, the index of its message in the batch. */
   readonly origins: readonly number[];
 }
 
-/** A row of a message, on its way into a table. */
-export interface IndexedRow {
-  readonly row: Row;
-  /** Index of the message in the batch. */
-  readonly index: number;
+/** Is told of a message that cannot be written, by its index in the batch. */
+export type Refuse = (index: number, error: unknown) => void;
+
+/** What a column without a value has in the text format. */
+export const nullField = '\\N';
+
+const special = /[\\\n\r\t]/;
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** A text as a field: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2 */
+export function copyField(text: string | null): string {
+  if (text === null) return nullField;
+  return special.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (character) => escapes[character] ?? character) : text;
 }
 
-/** A line of COPY's text format. */
-export function copyLine(texts: readonly (string | null)[]): string {
-  let line = '';
-  for (let index = 0; index < texts.length; index++) {
-    if (index > 0) line += '\t';
-    line += copyField(texts[index] ?? null);
+/** A value as a field. */
+export function valueField(value: Value, toText: ToText): string {
+  const text = toText(value);
+  // Nothing in a number is special.
+  return typeof value === 'number' && text !== null ? text : copyField(text);
+}
+
+/** Large enough to be worth a packet, and small enough to be garbage soon. */
+const chunkLength = 64 * 1024;
+
+/** Collects rows of the same columns. */
+export class CopyText {
+  readonly columns: readonly string[];
+  readonly #refuse: Refuse;
+  readonly #chunks: Uint8Array[] = [];
+  readonly #origins: number[] = [];
+  /** Lines of the chunk that grows, and the number of lines before it. */
+  #text = '';
+  #linesBefore = 0;
+
+  constructor(columns: readonly string[], refuse: Refuse) {
+    this.columns = columns;
+    this.#refuse = refuse;
   }
-  return wellFormed(`${line}\n`);
-}
 
-/** The columns of a shape that are written, and where their values are in its rows. */
-export interface ShapeColumns {
-  readonly columns: readonly TargetColumn[];
-  readonly sources: readonly number[];
-}
-
-/** @throws {ConnectorError} `message_invalid` when the table lacks a column of the shape */
-export function shapeColumns(table: TargetTable, { columns }: RowShape): ShapeColumns {
-  const written: TargetColumn[] = [];
-  const sources: number[] = [];
-  for (const [source, name] of columns.entries()) {
-    const column = table.columns.get(name);
-    if (column !== undefined) {
-      written.push(column);
-      sources.push(source);
-    } else if (!table.generated.has(name)) throw unknownColumn(table, name);
+  /** Adds a row as fields with tabs between them. */
+  addLine(line: string, index: number): void {
+    this.#text += line;
+    this.#text += '\n';
+    this.#origins.push(index);
+    if (this.#text.length >= chunkLength) this.#endChunk();
   }
-  return { columns: written, sources };
-}
 
-/** Columns of a shape that a table lacks. */
-export function missingColumns(table: TargetTable, { columns }: RowShape): readonly string[] {
-  return columns.filter((name) => !table.columns.has(name) && !table.generated.has(name));
-}
-
-/** Rows that go into one COPY. */
-interface Group {
-  readonly columns: Map<string, TargetColumn>;
-  readonly rows: IndexedRow[];
-}
-
-/**
- * Sorts rows into as few COPYs as there can be: a row without a value for a column that has a default must not name it, and
- * for all other columns no value is the same as NULL.
- *
- * @param refuse is told of rows that cannot be written
- */
-export function planCopies(
-  table: TargetTable,
-  rows: readonly IndexedRow[],
-  refuse: (index: number, error: unknown) => void,
-): readonly CopyRows[] {
-  const groups = new Map<string, Group>();
-  const groupOf = new Map<RowShape, Group | ConnectorError>();
-  for (const entry of rows) {
-    const { shape } = entry.row;
-    let group = groupOf.get(shape);
-    if (group === undefined) {
-      group = findGroup(table, shape, groups);
-      groupOf.set(shape, group);
+  /** Adds a row as texts of its columns. */
+  addTexts(texts: readonly (string | null)[], index: number): void {
+    let line = '';
+    for (let at = 0; at < texts.length; at++) {
+      if (at > 0) line += '\t';
+      line += copyField(texts[at] ?? null);
     }
-    if (group instanceof ConnectorError) refuse(entry.index, group);
-    else group.rows.push(entry);
+    this.addLine(line, index);
   }
-  return [...groups.values()].map((group) => copyOf(group, refuse)).filter(({ lines }) => lines.length > 0);
-}
 
-function findGroup(table: TargetTable, shape: RowShape, groups: Map<string, Group>): Group | ConnectorError {
-  let columns: readonly TargetColumn[];
-  try {
-    ({ columns } = shapeColumns(table, shape));
-  } catch (error) {
-    if (error instanceof ConnectorError) return error;
-    throw error;
+  /** Everything that was added. */
+  rows(): CopyRows {
+    this.#endChunk();
+    return { columns: this.columns, chunks: this.#chunks, origins: this.#origins };
   }
-  const id = JSON.stringify(columns.filter(({ hasDefault }) => hasDefault).map(({ name }) => name));
-  const group = groups.get(id) ?? { columns: new Map<string, TargetColumn>(), rows: [] };
-  groups.set(id, group);
-  for (const column of columns) group.columns.set(column.name, column);
-  return group;
-}
 
-function copyOf(group: Group, refuse: (index: number, error: unknown) => void): CopyRows {
-  const columns = [...group.columns.values()];
-  const lines: string[] = [];
-  const origins: number[] = [];
-  const texts: (string | null)[] = columns.map(() => null);
-  let known: RowShape | undefined;
-  let sources: readonly number[] = [];
-  for (const { row, index } of group.rows) {
-    if (row.shape !== known) {
-      known = row.shape;
-      sources = columns.map(({ name }) => row.shape.columns.indexOf(name));
-    }
-    try {
-      for (let at = 0; at < columns.length; at++) {
-        const source = sources[at] ?? -1;
-        texts[at] = source < 0 ? null : (columns[at]?.toText(row.values[source] ?? null) ?? null);
+  #endChunk(): void {
+    const text = this.#text.isWellFormed() ? this.#text : this.#wellFormed();
+    if (text !== '') this.#chunks.push(Buffer.from(text));
+    this.#text = '';
+    this.#linesBefore = this.#origins.length;
+  }
+
+  /** The lines without those that have no UTF-8 form. */
+  #wellFormed(): string {
+    const lines = this.#text.split(/(?<=\n)/);
+    const origins = this.#origins.splice(this.#linesBefore);
+    let text = '';
+    for (const [at, index] of origins.entries()) {
+      const line = lines[at] ?? '';
+      if (!line.isWellFormed()) {
+        this.#refuse(index, illFormed());
+        continue;
       }
-      lines.push(copyLine(texts));
-      origins.push(index);
-    } catch (error) {
-      refuse(index, error);
+      text += line;
+      this.#origins.push(index);
     }
+    return text;
   }
-  return { columns: columns.map(({ name }) => name), lines, origins };
 }
 
-function unknownColumn(table: TargetTable, name: string): ConnectorError {
-  return new ConnectorError(
-    'message_invalid',
-    `table ${table.name} has no column ${JSON.stringify(name)}. Set evolve: add-columns, name the columns in columns, or drop the field`,
-  );
-}
-
-function wellFormed(line: string): string {
-  if (line.isWellFormed()) return line;
-  throw new ConnectorError('message_invalid', 'a text holds half of a surrogate pair, which has no UTF-8 form');
+function illFormed(): ConnectorError {
+  return new ConnectorError('message_invalid', 'a text holds half of a surrogate pair, which has no UTF-8 form');
 }

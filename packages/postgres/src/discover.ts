@@ -2,6 +2,9 @@ import type { Discovered } from '@sluice/core/driver';
 import type { Client } from 'pg';
 import { nameOfTable } from './identifier.js';
 
+/** What is to be done with a table. */
+type Purpose = 'read' | 'write';
+
 interface Row {
   readonly schema: string;
   readonly name: string;
@@ -38,14 +41,19 @@ const sql = `
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     ) as fields
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+  where c.relkind = any($1) and not c.relispartition
     and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\\_temp\\_%' and n.nspname not like 'pg\\_toast%'
-    and pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, 'select')
+    and pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, $2)
   order by 1, 2`;
 
-/** The tables and views that this user may read, with their columns. */
-export async function discoverTables(client: Client): Promise<readonly Discovered[]> {
-  const { rows } = await client.query<Row>(sql);
+const kindsFor: Readonly<Record<Purpose, readonly [kinds: readonly string[], right: string]>> = {
+  read: [['r', 'p', 'v', 'm', 'f'], 'select'],
+  write: [['r', 'p', 'f'], 'insert'],
+};
+
+/** The tables (and to read, views) that this user may read or write, with their columns. */
+export async function discoverTables(client: Client, purpose: Purpose): Promise<readonly Discovered[]> {
+  const { rows } = await client.query<Row>(sql, [...kindsFor[purpose]]);
   return rows.map(({ schema, name, kind, rows: estimate, bytes, identity, fields }) => ({
     name: nameOfTable(schema, name),
     fields: fields ?? [],

@@ -22,6 +22,11 @@ export function namesFieldOfPayload(path: string): boolean {
   return path.startsWith('payload.');
 }
 
+/** The field of a message's schema that a path leads to whole: of a row, or of its key. */
+export function schemaField(path: string): string | undefined {
+  return /^(?:payload|key)\.([^.]+)$/.exec(path)?.[1];
+}
+
 /** The reader of a path for which {@link isFieldPath} holds. Items of arrays are named by their number. */
 export function fieldReader(path: string): FieldReader {
   const found = whole[path];

@@ -1,9 +1,10 @@
 import { ConnectorError, type Message } from '@sluice/core/driver';
-import { type CopyRows, copyLine, type ShapeColumns, shapeColumns } from './copy-rows.js';
+import { type CopyRows, CopyText, type Refuse } from './copy-rows.js';
 import { isFields } from './field-path.js';
 import type { Row, RowReader, RowShape, RowShapes } from './row-reader.js';
+import { type ShapeColumn, shapeColumns } from './shape-columns.js';
 import type { WriteMode } from './sink-config.js';
-import type { TargetTable } from './target-table.js';
+import { type TargetTable, writerOf } from './target-table.js';
 
 /** Texts of columns, as the server reads them. */
 export interface ColumnTexts {
@@ -24,13 +25,28 @@ export type ChangeStep =
       readonly put: CopyRows;
     };
 
+/** What a row is to have. */
+interface Put {
+  readonly shape: RowShape;
+  readonly texts: readonly (string | null)[];
+}
+
 /** What becomes of the row of one key. */
 interface Change {
-  readonly key: readonly string[];
   readonly index: number;
-  /** Whether what is there has to go, so that columns which are not named get their defaults. */
-  readonly isDeleted: boolean;
-  readonly put: { readonly shape: RowShape; readonly texts: readonly (string | null)[] } | undefined;
+  /** The key, where what is there has to go, so that columns which are not named get their defaults. */
+  readonly deleted: readonly string[] | undefined;
+  readonly put: Put | undefined;
+}
+
+/** What {@link RowChanges} needs to know. */
+export interface ChangesSetup {
+  readonly table: TargetTable;
+  /** Columns of the key. */
+  readonly key: readonly string[];
+  readonly mode: WriteMode;
+  readonly reader: RowReader;
+  readonly refuse: Refuse;
 }
 
 /** Turns messages, in order, into what is done to one table. Changes of the same key become one. */
@@ -40,16 +56,18 @@ export class RowChanges {
   readonly #mode: WriteMode;
   readonly #reader: RowReader;
   readonly #shapes: RowShapes;
+  readonly #refuse: Refuse;
   readonly #known = new Map<RowShape, WrittenShape>();
   readonly #steps: ChangeStep[] = [];
   #changes = new Map<string, Change>();
 
-  constructor(table: TargetTable, key: readonly string[], mode: WriteMode, reader: RowReader) {
+  constructor({ table, key, mode, reader, refuse }: ChangesSetup) {
     this.#table = table;
     this.#key = key;
     this.#mode = mode;
     this.#reader = reader;
     this.#shapes = reader.shapes;
+    this.#refuse = refuse;
   }
 
   /** @throws {ConnectorError} `message_invalid` when the message says nothing that can be done */
@@ -78,7 +96,7 @@ export class RowChanges {
 
   #delete(message: Message, index: number): void {
     const key = this.#keyOf(this.#reader.readKey(message)) ?? this.#scalarKey(message) ?? this.#noKey();
-    this.#changes.set(idOf(key), { key, index, isDeleted: true, put: undefined });
+    this.#changes.set(idOf(key), { index, deleted: key, put: undefined });
   }
 
   #put(message: Message, index: number): void {
@@ -91,20 +109,16 @@ export class RowChanges {
     const id = idOf(key);
     if (oldKey !== undefined && idOf(oldKey) !== id) {
       this.#closeStep();
-      const lines = { columns: put.shape.columns, lines: [copyLine(put.texts)], origins: [index] };
-      this.#steps.push({
-        kind: 'move',
-        key: oldKey,
-        row: { columns: put.shape.columns, texts: put.texts },
-        put: lines,
-      });
+      const { columns } = put.shape;
+      const row = new CopyText(columns, this.#refuse);
+      row.addTexts(texts, index);
+      this.#steps.push({ kind: 'move', key: oldKey, row: { columns, texts }, put: row.rows() });
       return;
     }
     const earlier = this.#changes.get(id);
     this.#changes.set(id, {
-      key,
       index,
-      isDeleted: earlier?.isDeleted ?? false,
+      deleted: earlier?.deleted,
       put: earlier?.put === undefined ? put : this.#merged(earlier.put, put),
     });
   }
@@ -115,7 +129,7 @@ export class RowChanges {
     return this.#keyOf(this.#reader.readKey(message));
   }
 
-  #merged(earlier: NonNullable<Change['put']>, later: NonNullable<Change['put']>): NonNullable<Change['put']> {
+  #merged(earlier: Put, later: Put): Put {
     if (earlier.shape === later.shape) return later;
     const texts = new Map(earlier.shape.columns.map((column, at) => [column, earlier.texts[at] ?? null]));
     for (const [at, column] of later.shape.columns.entries()) texts.set(column, later.texts[at] ?? null);
@@ -124,24 +138,20 @@ export class RowChanges {
 
   #closeStep(): void {
     if (this.#changes.size === 0) return;
-    const deleted = [...this.#changes.values()].filter(({ isDeleted }) => isDeleted);
-    const puts = new Map<RowShape, { columns: readonly string[]; lines: string[]; origins: number[] }>();
-    for (const { put, index } of this.#changes.values()) {
+    const deletes = new CopyText(this.#key, this.#refuse);
+    const puts = new Map<RowShape, CopyText>();
+    for (const { put, index, deleted } of this.#changes.values()) {
+      if (deleted !== undefined) deletes.addTexts(deleted, index);
       if (put === undefined) continue;
-      const group = puts.get(put.shape) ?? { columns: put.shape.columns, lines: [], origins: [] };
-      puts.set(put.shape, group);
-      group.lines.push(copyLine(put.texts));
-      group.origins.push(index);
+      const rows = puts.get(put.shape) ?? new CopyText(put.shape.columns, this.#refuse);
+      puts.set(put.shape, rows);
+      rows.addTexts(put.texts, index);
     }
-    const deletes = {
-      columns: this.#key,
-      lines: deleted.map(({ key }) => copyLine(key)),
-      origins: deleted.map(({ index }) => index),
-    };
+    const gone = deletes.rows();
     this.#steps.push({
       kind: 'apply',
-      deletes: deleted.length === 0 ? undefined : deletes,
-      puts: [...puts.values()],
+      deletes: gone.origins.length === 0 ? undefined : gone,
+      puts: [...puts.values()].map((rows) => rows.rows()),
     });
     this.#changes = new Map();
   }
@@ -150,8 +160,10 @@ export class RowChanges {
   #keyOf({ shape, values }: Row): readonly string[] | undefined {
     const key: string[] = [];
     for (const name of this.#key) {
-      const text = this.#table.columns.get(name)?.toText(values[shape.columns.indexOf(name)] ?? null) ?? null;
-      if (text === null) return undefined;
+      const column = this.#table.columns.get(name);
+      const source = shape.columns.indexOf(name);
+      const text = column && writerOf(column, shape.types?.[source])(values[source] ?? null);
+      if (text === undefined || text === null) return undefined;
       key.push(text);
     }
     return key;
@@ -176,31 +188,24 @@ export class RowChanges {
   #writtenOf(shape: RowShape): WrittenShape {
     const known = this.#known.get(shape);
     if (known !== undefined) return known;
-    const { columns, sources } = shapeColumns(this.#table, shape);
-    const names = columns.map(({ name }) => name);
-    const isWhole = names.length === shape.columns.length;
-    const written = {
-      shape: isWhole ? shape : this.#shapes.of(names),
-      columns,
-      sources,
-      keyAt: this.#key.map((name) => names.indexOf(name)),
-    };
+    const columns = shapeColumns(this.#table, shape);
+    const names = columns.map(({ column }) => column.name);
+    const written = { shape: this.#shapes.of(names), columns, keyAt: this.#key.map((name) => names.indexOf(name)) };
     this.#known.set(shape, written);
     return written;
   }
 }
 
 /** What of a shape is written, and where the key is in it. */
-interface WrittenShape extends ShapeColumns {
+interface WrittenShape {
   readonly shape: RowShape;
+  readonly columns: readonly ShapeColumn[];
   readonly keyAt: readonly number[];
 }
 
-function textsOf(row: Row, { columns, sources }: WrittenShape): readonly (string | null)[] {
+function textsOf({ values }: Row, { columns }: WrittenShape): readonly (string | null)[] {
   const texts: (string | null)[] = [];
-  for (let at = 0; at < columns.length; at++) {
-    texts.push(columns[at]?.toText(row.values[sources[at] ?? -1] ?? null) ?? null);
-  }
+  for (const { source, toText } of columns) texts.push(toText(values[source] ?? null));
   return texts;
 }
 

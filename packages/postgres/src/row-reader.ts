@@ -1,9 +1,11 @@
-import { ConnectorError, type Message, type Value } from '@sluice/core/driver';
-import { fieldReader, isFields } from './field-path.js';
+import { ConnectorError, type Message, type MessageSchema, type Value } from '@sluice/core/driver';
+import { fieldReader, isFields, schemaField } from './field-path.js';
 
 /** The columns that a row has, one shared object for all rows that have the same. */
 export interface RowShape {
   readonly columns: readonly string[];
+  /** What the message's schema says that the values are, in the words of their source; undefined where it says nothing. */
+  readonly types?: readonly (string | undefined)[];
 }
 
 /** What a message puts into a table: a value for each column of its shape. */
@@ -12,19 +14,27 @@ export interface Row {
   readonly values: readonly Value[];
 }
 
-/** Finds the one object for a list of columns. */
+/** Finds the one object for a list of columns with their types. */
 export class RowShapes {
   readonly #known = new Map<string, RowShape>();
   #last: RowShape = { columns: [] };
+  #lastSchema: MessageSchema | undefined;
 
-  of(columns: readonly string[]): RowShape {
-    const last = this.#last.columns;
+  /** @param fieldOf the field of the schema that a column gets */
+  of(
+    columns: readonly string[],
+    schema?: MessageSchema,
+    fieldOf: (column: string) => string | undefined = (column) => column,
+  ): RowShape {
     // The messages of a table mostly look alike.
-    if (isSame(columns, last)) return this.#last;
-    const id = JSON.stringify(columns);
-    const shape = this.#known.get(id) ?? { columns };
+    if (schema === this.#lastSchema && isSame(columns, this.#last.columns)) return this.#last;
+    const fields = new Map(schema?.fields.map(({ name, type }) => [name, type]));
+    const types = schema && columns.map((column) => fields.get(fieldOf(column) ?? ''));
+    const id = JSON.stringify([columns, types]);
+    const shape = this.#known.get(id) ?? { columns, ...(types === undefined ? {} : { types }) };
     this.#known.set(id, shape);
     this.#last = shape;
+    this.#lastSchema = schema;
     return shape;
   }
 }
@@ -34,11 +44,16 @@ export class RowReader {
   readonly shapes: RowShapes = new RowShapes();
   readonly #columns: readonly string[];
   readonly #readers: readonly ((message: Message) => Value | undefined)[];
+  readonly #fields: ReadonlyMap<string, string | undefined> | undefined;
 
   constructor(columns: Readonly<Record<string, string>> | undefined) {
     this.#columns = Object.keys(columns ?? {});
     this.#readers = Object.values(columns ?? {}).map(fieldReader);
+    this.#fields = columns && new Map(Object.entries(columns).map(([column, path]) => [column, schemaField(path)]));
   }
+
+  /** The field of the message's schema that a column gets. An arrow function, because it is handed on. */
+  readonly fieldOf = (column: string): string | undefined => (this.#fields ? this.#fields.get(column) : column);
 
   /**
    * The row of a message. Fields that it does not have are not in the row.
@@ -46,7 +61,7 @@ export class RowReader {
    * @throws {ConnectorError} `message_invalid` when the payload is not an object and no mapping says what to do with it
    */
   read(message: Message): Row {
-    if (this.#columns.length === 0) return this.#fieldsOf(message.payload);
+    if (this.#columns.length === 0) return this.#fieldsOf(message.payload, message.schema);
     const values: Value[] = [];
     const absent: number[] = [];
     for (const [index, reader] of this.#readers.entries()) {
@@ -55,20 +70,20 @@ export class RowReader {
       else values.push(value);
     }
     const columns = absent.length === 0 ? this.#columns : this.#columns.filter((_, index) => !absent.includes(index));
-    return { shape: this.shapes.of(columns), values };
+    return { shape: this.shapes.of(columns, message.schema, this.fieldOf), values };
   }
 
   /** The row of a message that has no payload: from `before`, or else from a key with fields. */
   readKey(message: Message): Row {
-    const { before, key } = message;
+    const { before, key, schema } = message;
     const payload = isFields(before) ? before : isFields(key) ? key : null;
     if (this.#columns.length > 0) return this.read({ ...message, payload });
-    return payload === null ? { shape: this.shapes.of([]), values: [] } : this.#fieldsOf(payload);
+    return payload === null ? { shape: this.shapes.of([]), values: [] } : this.#fieldsOf(payload, schema);
   }
 
-  #fieldsOf(payload: Value): Row {
+  #fieldsOf(payload: Value, schema: MessageSchema | undefined): Row {
     if (isFields(payload) && !Array.isArray(payload))
-      return { shape: this.shapes.of(Object.keys(payload)), values: Object.values(payload) };
+      return { shape: this.shapes.of(Object.keys(payload), schema), values: Object.values(payload) };
     const what =
       payload === null ? 'it is null' : payload instanceof Uint8Array ? 'it is bytes' : 'it is not an object';
     throw new ConnectorError(

@@ -4,7 +4,6 @@ import type { CopyRows } from './copy-rows.js';
 import { endClient } from './end-client.js';
 import { quoted, quotedList } from './identifier.js';
 
-const chunkLength = 64 * 1024;
 /** More would slow the catalog down; each is one for a table and the columns that are written. */
 const maxStagingTables = 50;
 
@@ -38,18 +37,12 @@ export class Session {
   }
 
   /** Sends rows with COPY. */
-  async copy(table: string, { columns, lines }: CopyRows): Promise<void> {
+  async copy(table: string, { columns, chunks }: CopyRows): Promise<void> {
     const { from } = await import('pg-copy-streams');
     const stream = this.client.query(from(`COPY ${table} (${quotedList(columns)}) FROM STDIN`));
     const finished = once(stream, 'finish');
-    let chunk = '';
-    for (const line of lines) {
-      chunk += line;
-      if (chunk.length < chunkLength) continue;
-      stream.write(chunk);
-      chunk = '';
-    }
-    stream.end(chunk);
+    for (const chunk of chunks) stream.write(chunk);
+    stream.end();
     await finished;
   }
 

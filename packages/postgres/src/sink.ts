@@ -2,6 +2,7 @@ import type { Discovered, DriverContext, SinkDriver } from '@sluice/core/driver'
 import { ConnectorError, parseTemplate } from '@sluice/core/driver';
 import { AtomicSink } from './atomic-sink.js';
 import { openClient } from './client.js';
+import { discoverTables } from './discover.js';
 import { quotedTable } from './identifier.js';
 import type { PostgresOptions } from './options.js';
 import { PlainSink } from './plain-sink.js';
@@ -90,41 +91,15 @@ async function checkRights(session: Session, name: string, { mode }: PostgresSin
 }
 
 /** The tables that this user may write to. */
-export async function discoverTables(
+export async function discoverPostgresSink(
   config: PostgresSinkSettings,
   options: PostgresOptions,
   signal: AbortSignal,
 ): Promise<readonly Discovered[]> {
   const session = await openSession(config, options, 'sluice discover', signal);
   try {
-    const { rows } = await session.query<{ schema: string; table: string; name: string; estimate: number }>(
-      `SELECT n.nspname AS schema, c.relname AS table, format('%I.%I', n.nspname, c.relname) AS name,
-         c.reltuples::float8 AS estimate
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-         AND has_table_privilege(c.oid, 'INSERT')
-       ORDER BY 1, 2`,
-      [],
-    );
-    const found: Discovered[] = [];
-    for (const { schema, table: own, name, estimate } of rows) {
-      const table = await findTable(session.client, name);
-      const fields = [...(table?.columns.values() ?? [])].map((column) => ({
-        name: column.name,
-        type: column.type,
-        nullable: column.nullable,
-        key: table?.primaryKey.includes(column.name) ?? false,
-      }));
-      // Never analysed: the server does not know.
-      found.push({ name: nameOf(schema, own), fields, ...(estimate < 0 ? {} : { details: { rows: estimate } }) });
-    }
-    return found;
+    return await discoverTables(session.client, 'write');
   } finally {
     await session.close();
   }
-}
-
-/** A name as `table` of the config takes it. */
-function nameOf(schema: string, table: string): string {
-  return [schema, table].map((part) => (/[".]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part)).join('.');
 }

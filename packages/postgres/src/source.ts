@@ -34,7 +34,7 @@ export async function discoverPostgresSource(
 ): Promise<readonly Discovered[]> {
   const client = await openClient(config, options, { name: 'sluice discover', signal });
   try {
-    return await discoverTables(client);
+    return await discoverTables(client, 'read');
   } finally {
     await endClient(client);
   }

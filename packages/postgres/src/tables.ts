@@ -1,9 +1,11 @@
 import { ConnectorError, type Message, type MessageSchema, parseTemplate, type Template } from '@sluice/core/driver';
-import { type CopyRows, type IndexedRow, missingColumns, planCopies } from './copy-rows.js';
+import { AppendRows, type AppendStep } from './append-rows.js';
+import type { Refuse } from './copy-rows.js';
 import { quoted, quotedList, quotedTable } from './identifier.js';
 import { type ChangeStep, RowChanges } from './row-changes.js';
 import { type Row, RowReader } from './row-reader.js';
 import type { Session } from './session.js';
+import { missingColumns } from './shape-columns.js';
 import type { PostgresSinkSettings } from './sink-config.js';
 import { type ColumnTypes, typeOfField, typeOfValue, widened } from './table-types.js';
 import { findTable, type TargetTable } from './target-table.js';
@@ -12,7 +14,7 @@ import { findTable, type TargetTable } from './target-table.js';
 export interface TablePlan {
   readonly table: TargetTable;
   readonly key: readonly string[];
-  readonly steps: readonly (ChangeStep | { readonly kind: 'append'; readonly rows: CopyRows })[];
+  readonly steps: readonly (AppendStep | ChangeStep)[];
 }
 
 /** What a write does, and which of its messages it cannot do. */
@@ -21,8 +23,12 @@ export interface WritePlan {
   readonly refused: readonly { readonly index: number; readonly error: unknown }[];
 }
 
-/** Messages of a batch, by their index in it. */
-export type Messages = readonly (readonly [index: number, message: Message])[];
+/** Messages of a batch. */
+export interface Messages {
+  readonly messages: readonly Message[];
+  /** For each message, its index in the batch. */
+  readonly indexes: readonly number[];
+}
 
 /** Finds the tables of messages, makes and extends them, and plans what is written. */
 export class Tables {
@@ -48,7 +54,7 @@ export class Tables {
   /** The plan for messages; undefined when something has to be learnt first. */
   plan(messages: Messages): WritePlan | undefined {
     const refused: { index: number; error: unknown }[] = [];
-    const refuse = (index: number, error: unknown): void => {
+    const refuse: Refuse = (index, error) => {
       if (!(error instanceof ConnectorError) && !(error instanceof RangeError)) throw error;
       refused.push({ index, error });
     };
@@ -61,7 +67,7 @@ export class Tables {
       if (plan === undefined) return undefined;
       tables.push(plan);
     }
-    return { tables, refused };
+    return { tables, refused: refused.sort((a, b) => a.index - b.index) };
   }
 
   /** Looks tables up, makes them and adds columns, inside the transaction that is open. */
@@ -74,17 +80,19 @@ export class Tables {
     }
   }
 
-  #byTable(messages: Messages, refuse: (index: number, error: unknown) => void): ReadonlyMap<string, Messages> {
-    if (this.#template.fields.length === 0) return new Map([[quotedTable(this.#config.table), messages]]);
-    const tables = new Map<string, [number, Message][]>();
-    for (const [index, message] of messages) {
+  #byTable(all: Messages, refuse: Refuse): ReadonlyMap<string, Messages> {
+    if (this.#template.fields.length === 0) return new Map([[quotedTable(this.#config.table), all]]);
+    const tables = new Map<string, { messages: Message[]; indexes: number[] }>();
+    for (const [at, message] of all.messages.entries()) {
+      const index = all.indexes[at] ?? at;
       try {
         const text = this.#template.render(message);
         const name = this.#names.get(text) ?? quotedTable(text);
         this.#names.set(text, name);
-        const its = tables.get(name);
-        if (its === undefined) tables.set(name, [[index, message]]);
-        else its.push([index, message]);
+        const its = tables.get(name) ?? { messages: [], indexes: [] };
+        tables.set(name, its);
+        its.messages.push(message);
+        its.indexes.push(index);
       } catch (error) {
         refuse(index, error);
       }
@@ -92,33 +100,27 @@ export class Tables {
     return tables;
   }
 
-  #append(
-    table: TargetTable,
-    messages: Messages,
-    refuse: (index: number, error: unknown) => void,
-  ): TablePlan | undefined {
-    const rows: IndexedRow[] = [];
-    for (const [index, message] of messages) {
+  #append(table: TargetTable, { messages, indexes }: Messages, refuse: Refuse): TablePlan | undefined {
+    const rows = new AppendRows(table, refuse);
+    for (let at = 0; at < messages.length; at++) {
+      const [message, index] = [messages[at], indexes[at]];
+      if (message === undefined || index === undefined) continue;
       try {
         const row = this.#reader.read(message);
         if (this.#mustEvolve(table, row)) return undefined;
-        rows.push({ row, index });
+        rows.add(row, index);
       } catch (error) {
         refuse(index, error);
       }
     }
-    const steps = planCopies(table, rows, refuse).map((copy) => ({ kind: 'append' as const, rows: copy }));
-    return { table, key: [], steps };
+    return { table, key: [], steps: rows.steps() };
   }
 
-  #changes(
-    table: TargetTable,
-    messages: Messages,
-    refuse: (index: number, error: unknown) => void,
-  ): TablePlan | undefined {
+  #changes(table: TargetTable, { messages, indexes }: Messages, refuse: Refuse): TablePlan | undefined {
     const key = this.#keyOf(table);
-    const changes = new RowChanges(table, key, this.#config.mode, this.#reader);
-    for (const [index, message] of messages) {
+    const changes = new RowChanges({ table, key, mode: this.#config.mode, reader: this.#reader, refuse });
+    for (const [at, message] of messages.entries()) {
+      const index = indexes[at] ?? at;
       try {
         if (this.#evolves && message.payload !== null && this.#mustEvolve(table, this.#reader.read(message)))
           return undefined;
@@ -146,7 +148,7 @@ export class Tables {
     throw new ConnectorError('config_invalid', `mode ${this.#config.mode} needs a key: table ${table.name} ${why}`);
   }
 
-  async #create(session: Session, name: string, messages: Messages): Promise<TargetTable> {
+  async #create(session: Session, name: string, { messages }: Messages): Promise<TargetTable> {
     if (!this.#config.create) {
       throw new ConnectorError(
         'not_found',
@@ -156,7 +158,7 @@ export class Tables {
     const types = await this.#columnTypes(session, messages, () => true);
     if (types.size === 0)
       throw new ConnectorError('message_invalid', `table ${name} cannot be made: no message has columns`);
-    const key = this.#keyToMake(types, messages[0]?.[1].schema);
+    const key = this.#keyToMake(types, messages[0]?.schema);
     if (key.length === 0 && this.#config.mode !== 'append')
       throw new ConnectorError('config_invalid', `table ${name} cannot be made without a key. Set key`);
     const columns = [...types].map(([column, type]) => `${quoted(column)} ${type ?? 'text'}`);
@@ -173,7 +175,7 @@ export class Tables {
     return this.#config.key ?? schema?.key.filter((name) => types.has(name)) ?? [];
   }
 
-  async #evolve(session: Session, table: TargetTable, messages: Messages): Promise<TargetTable> {
+  async #evolve(session: Session, table: TargetTable, { messages }: Messages): Promise<TargetTable> {
     const isNew = (name: string): boolean => !table.columns.has(name) && !table.generated.has(name);
     const types = await this.#columnTypes(session, messages, isNew);
     if (types.size === 0) return table;
@@ -184,16 +186,20 @@ export class Tables {
     return await this.#found(session, table.name);
   }
 
-  async #columnTypes(session: Session, messages: Messages, isWanted: (name: string) => boolean): Promise<ColumnTypes> {
+  async #columnTypes(
+    session: Session,
+    messages: readonly Message[],
+    isWanted: (name: string) => boolean,
+  ): Promise<ColumnTypes> {
     const types: ColumnTypes = new Map();
     const fromSchema = new Map<string, string | undefined>();
-    for (const [, message] of messages) {
+    for (const message of messages) {
       if (message.payload === null) continue;
       const row = this.#rowOf(message);
       for (const [at, column] of (row?.shape.columns ?? []).entries()) {
         if (!isWanted(column)) continue;
         const { schema } = message;
-        const field = this.#fieldOf(column);
+        const field = this.#reader.fieldOf(column);
         if (schema !== undefined && field !== undefined && !fromSchema.has(column))
           fromSchema.set(column, await typeOfField(session, schema, field));
         const told = fromSchema.get(column) ?? this.#typeOfWhole(column);
@@ -210,14 +216,6 @@ export class Tables {
       if (error instanceof ConnectorError) return undefined; // The plan refuses it.
       throw error;
     }
-  }
-
-  /** The field of the payload that a column gets. */
-  #fieldOf(column: string): string | undefined {
-    const { columns } = this.#config;
-    if (columns === undefined) return column;
-    const path = columns[column];
-    return path?.startsWith('payload.') ? path.slice('payload.'.length) : undefined;
   }
 
   /** The type for a part of the message that is not a field of its payload, where the values do not decide. */

@@ -10,6 +10,8 @@ export interface TargetColumn {
   /** Whether it gets a value of its own where a row has none. */
   readonly hasDefault: boolean;
   readonly toText: ToText;
+  /** The same where the source has a text for what is JSON. */
+  readonly jsonToText: ToText;
 }
 
 /** A table as it is now. */
@@ -46,7 +48,11 @@ const catalogQuery = `
   FROM pg_class c
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_type own ON own.oid = a.atttypid
-  LEFT JOIN pg_type base ON base.oid = CASE own.typtype WHEN 'd' THEN own.typbasetype ELSE own.oid END
+  LEFT JOIN pg_type base ON base.oid = (
+    WITH RECURSIVE made(type, of) AS (
+      SELECT own.oid, own.typbasetype
+      UNION ALL SELECT further.oid, further.typbasetype FROM made JOIN pg_type further ON further.oid = made.of)
+    SELECT type FROM made WHERE of = 0)
   LEFT JOIN pg_type item ON item.oid = base.typelem AND base.typcategory = 'A'
   WHERE c.oid = to_regclass($1)
   ORDER BY a.attnum`;
@@ -65,13 +71,27 @@ export async function findTable(client: Client, name: string): Promise<TargetTab
   };
 }
 
+/**
+ * How a column's values are written.
+ *
+ * @param type what the message's schema says that they are. What is JSON at its source comes as a text, so that digits and
+ *   its null survive; the name of a domain tells only where the column has the same type.
+ */
+export function writerOf(column: TargetColumn, type: string | undefined): ToText {
+  return type === column.type || (type !== undefined && /^jsonb?(?:\[\])?$/.test(type))
+    ? column.jsonToText
+    : column.toText;
+}
+
 function columnOf(row: CatalogRow, name: string): TargetColumn {
+  const kind = kinds[row.base_type] ?? 'plain';
   return {
     name,
     type: row.type,
     nullable: row.nullable,
     hasDefault: row.has_default,
-    toText: textWriter(kinds[row.base_type] ?? 'plain', row.is_array),
+    toText: textWriter(kind, row.is_array),
+    jsonToText: textWriter(kind === 'json' ? 'json text' : kind, row.is_array),
   };
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { copyField, textWriter } from '../src/column-text.js';
+import { textWriter } from '../src/column-text.js';
+import { copyField } from '../src/copy-rows.js';
 
 const plain = textWriter('plain', false);
 

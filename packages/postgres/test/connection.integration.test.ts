@@ -193,7 +193,11 @@ describe('a connection', () => {
     await postgres.sink({ url: database.server.url, table: 'not_there', create: true }).check();
     const found = await sinkOf(table, app).discover();
     expect(found).toEqual([
-      { name: `public.${table}`, fields: [{ name: 'id', type: 'integer', nullable: false, key: true }] },
+      {
+        name: `public.${table}`,
+        fields: [{ name: 'id', type: 'integer', nullable: false, key: true }],
+        details: { kind: 'table', bytes: expect.any(Number), replicaIdentity: 'default' },
+      },
     ]);
     await native.end();
   });
