@@ -112,6 +112,11 @@ export interface SinkHarness {
   readonly refused: Unable | (() => NativeMessage);
   /** Why processes that write to it cannot be killed and what they wrote compared. Left out: they can. */
   readonly unkillable?: Unable;
+  /**
+   * How many processes are killed, at least 20. Default 200 for an atomic sink and 40 for others; fewer for further modes of a
+   * sink whose first one has the default.
+   */
+  readonly kills?: number;
   /** Recognises, in the bytes that the client sends, the request that makes a flush durable; the proxy then cuts before its answer. */
   readonly isCommitRequest: Unable | ((bytes: Uint8Array) => boolean);
 }

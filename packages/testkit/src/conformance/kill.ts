@@ -25,7 +25,7 @@ export const killBehaviours: readonly Behaviour[] = [
     area: 'effectively once',
     inapplicable: forKills(({ atomic }) => (atomic ? undefined : { because: 'its sink is not atomic' })),
     timeoutMs: 600_000,
-    run: (trial) => killAndCompare(trial, 200),
+    run: (trial) => killAndCompare(trial, trial.sink.harness.kills ?? 200),
   },
   {
     title: 'a pipeline that is killed anywhere between or inside its steps loses nothing and keeps the order',
@@ -34,7 +34,7 @@ export const killBehaviours: readonly Behaviour[] = [
       atomic ? { because: 'its sink is atomic, so more is asked of it' } : undefined,
     ),
     timeoutMs: 300_000,
-    run: (trial) => killAndCompare(trial, 40),
+    run: (trial) => killAndCompare(trial, trial.sink.harness.kills ?? 40),
   },
 ];
 
