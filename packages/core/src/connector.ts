@@ -61,6 +61,8 @@ interface Described<Schema extends z.ZodType, Options> {
   check?(config: z.output<Schema>, options: Options, signal: AbortSignal): Promise<void>;
   /** What can be read or written with this config. */
   discover?(config: z.output<Schema>, options: Options, signal: AbortSignal): Promise<readonly Discovered[]>;
+  /** What the config means that a user may not expect, a sentence each. `validate` shows them. Opens nothing. */
+  remarks?(config: z.output<Schema>): readonly string[];
   /** Names what a pipeline made outside (slots, groups, topics), one line each, and removes it when asked. */
   teardown?(config: z.output<Schema>, options: Options, request: TeardownRequest): Promise<readonly string[]>;
 }

@@ -1,6 +1,6 @@
 import { Budget } from './engine/budget.js';
 import { refuseCollisions } from './engine/collisions.js';
-import { planOf } from './engine/plan.js';
+import { type Plan, planOf } from './engine/plan.js';
 import { Run } from './engine/run.js';
 import { RunStats } from './engine/run-stats.js';
 import { ConnectorError } from './error.js';
@@ -12,6 +12,8 @@ export interface Pipeline {
   readonly name: string;
   /** What it promises, and why. */
   readonly guarantee: Guarantee;
+  /** What its connectors say about their configs, each after the id of the source or sink: `sink: makes missing tables ...`. */
+  readonly remarks: readonly string[];
   /**
    * Checks what takes a look outside: that no sink writes to what a source reads, or to what another sink writes to. Opens
    * nothing. {@link run} begins with it.
@@ -44,6 +46,7 @@ export function pipeline(definition: PipelineDefinition): Pipeline {
   return {
     name: plan.name,
     guarantee: plan.guarantee,
+    remarks: remarksOf(plan),
     validate: () => refuseCollisions(definition),
     run: async ({ signal } = {}) => {
       if (running) throw new ConnectorError('unsupported', `pipeline "${plan.name}" runs already`);
@@ -58,4 +61,15 @@ export function pipeline(definition: PipelineDefinition): Pipeline {
     },
     stats: () => (run?.stats ?? new RunStats(plan.name, new Budget(plan.budget))).snapshot(),
   };
+}
+
+function remarksOf({ sources, branches }: Plan): readonly string[] {
+  return [
+    ...sources.flatMap(({ id, source: { connector, config } }) => prefixed(id, connector.source?.remarks?.(config))),
+    ...branches.flatMap(({ id, sink: { connector, config } }) => prefixed(id, connector.sink?.remarks?.(config))),
+  ];
+}
+
+function prefixed(id: string, remarks: readonly string[] = []): string[] {
+  return remarks.map((remark) => `${id}: ${remark}`);
 }

@@ -20,8 +20,9 @@ export function addValidate(program: Command, cli: Cli): void {
 
 async function validate(job: Job<object>): Promise<ExitCode> {
   try {
-    const { name, guarantee } = await validPipeline(await job.load());
-    job.output.result({ valid: true, name, guarantee }, `valid\n${guaranteeText(name, guarantee)}`);
+    const { name, guarantee, remarks } = await validPipeline(await job.load());
+    const lines = ['valid', guaranteeText(name, guarantee), ...remarks.map((remark) => `  ${remark}`)];
+    job.output.result({ valid: true, name, guarantee, remarks }, lines.join('\n'));
     return exitCode.done;
   } catch (error) {
     // With --json the problems are the result, so that editors and CI can show them where they are.

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { memoryCheckpoints } from '../../src/checkpoint/memory-store.js';
+import { defineConnector } from '../../src/define-connector.js';
 import { planOf } from '../../src/engine/plan.js';
+import { pipeline } from '../../src/pipeline.js';
 import type { PipelineDefinition } from '../../src/pipeline-definition.js';
 import { memoryConnector, memorySystem } from '../../src/testing/index.js';
 
@@ -55,6 +58,23 @@ describe('a pipeline of changes is accepted', () => {
   ])('%s', (_when, to) => {
     expect(() => planOf({ name: 'copy', source: changes, sink: to })).not.toThrow();
   });
+});
+
+it('a pipeline tells what its connectors remark about their configs', () => {
+  const { sink: half, ...rest } = memory.descriptor;
+  if (half === undefined) throw new Error('the memory connector writes');
+  const talkative = defineConnector({
+    ...rest,
+    sink: { ...half, remarks: ({ destination }) => [`writes to ${destination}`, 'and so on'] },
+  });
+  const sinks = { one: talkative.sink({ destination: 'a' }), two: { sink: talkative.sink({ destination: 'b' }) } };
+  expect(pipeline({ name: 'copy', source, sinks, checkpoints: memoryCheckpoints() }).remarks).toEqual([
+    'one: writes to a',
+    'one: and so on',
+    'two: writes to b',
+    'two: and so on',
+  ]);
+  expect(pipeline({ ...good, checkpoints: memoryCheckpoints() }).remarks).toEqual([]);
 });
 
 describe('a plan', () => {
