@@ -4,6 +4,9 @@ import type { PostgresOptions } from './options.js';
 import { needsStructure, sinkConfig } from './sink-config.js';
 import { sourceConfig } from './source-config.js';
 
+const columnsFrom =
+  "the messages' schema and, for messages without one, of the values in the first write that has them";
+
 /**
  * Reads changes of Postgres and writes to its tables.
  *
@@ -52,6 +55,10 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
           maxInFlight: config.atomic ? 2 : config.maxConnections,
         },
       }),
+      remarks: ({ create, evolve }) => [
+        ...(create ? [`makes a missing table with the columns of ${columnsFrom}`] : []),
+        ...(evolve === 'add-columns' ? [`adds columns that the table lacks, by ${columnsFrom}`] : []),
+      ],
       writes: async (config) => (await import('./sink-target.js')).targetsOf(config),
       open: async (config, options: PostgresOptions, context) =>
         (await import('./sink.js')).openPostgresSink(config, options, context),

@@ -1,3 +1,4 @@
+import { pipeline } from '@sluice/core';
 import { expect, test } from 'vitest';
 import { postgres } from '../src/index.js';
 
@@ -52,4 +53,20 @@ test('names its table with its server, however the config says it', async () => 
   expect(await targets({ url })).toEqual(expected);
   expect(await targets({ host: 'db.example', database: 'shop', table: '"sales"."orders"' })).toEqual(expected);
   expect(await targets({ url, table: '{topic}' })).toEqual([]);
+});
+
+test('remarks where the columns of a table that it makes come from', () => {
+  const remarksOf = (config: object): readonly string[] => {
+    const definition = {
+      name: 'orders',
+      source: postgres.source({ url, mode: 'cdc', slot: 's', publication: 'p' }),
+      sink: postgres.sink({ url, table: '{topic}', mode: 'mirror', ...config }),
+    };
+    return pipeline(definition).remarks;
+  };
+  expect(remarksOf({})).toEqual([]);
+  expect(remarksOf({ create: true, evolve: 'add-columns' })).toEqual([
+    expect.stringMatching(/^sink: makes a missing table .* schema .* of the values in the first write/),
+    expect.stringMatching(/^sink: adds columns .* schema .* of the values/),
+  ]);
 });

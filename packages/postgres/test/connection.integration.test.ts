@@ -1,3 +1,4 @@
+import dns, { type LookupAddress } from 'node:dns';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +8,16 @@ import {
   startSecuredPostgres,
   uniqueName,
 } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type PostgresConnectionConfig, type PostgresOptions, postgres, type SslMode } from '../src/index.js';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  type PostgresConnectionConfig,
+  type PostgresOptions,
+  type PostgresSinkConfig,
+  postgres,
+  type SslMode,
+} from '../src/index.js';
 import { useDatabase } from './database.js';
+import { forwarder } from './forwarder.js';
 
 describe('a server that demands TLS', () => {
   let server: SecuredPostgresServer;
@@ -134,6 +142,58 @@ describe('a connection', () => {
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code });
     expect(String(error)).not.toContain('wrong-secret');
+  });
+
+  test.each<[SslMode, 'works' | 'unsupported']>([
+    ['disable', 'works'],
+    ['allow', 'works'],
+    ['prefer', 'works'],
+    ['require', 'unsupported'],
+    ['verify-ca', 'unsupported'],
+    ['verify-full', 'unsupported'],
+  ])('with sslmode %s and a server without TLS', async (sslmode, outcome) => {
+    const checking = sinkOf(await database.table('id int'), { sslmode }).check();
+    if (outcome === 'works') await checking;
+    else await expect(checking).rejects.toMatchObject({ code: outcome, message: expect.stringContaining('TLS') });
+  });
+
+  test('is made as often as maxConnections says where writes are not atomic, and once where they are', async () => {
+    const table = await database.table('id int');
+    const counted = async (config: Partial<PostgresSinkConfig>): Promise<unknown> => {
+      const applicationName = uniqueName('app');
+      const sink = await postgres.sink({ url: database.server.url, table, applicationName, ...config }).open();
+      const sql = 'SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = $1';
+      const [row] = await database.rows(sql, [applicationName]);
+      await sink.close();
+      return row?.['count'];
+    };
+    expect(await counted({ atomic: false, maxConnections: 3 })).toBe(3);
+    expect(await counted({ maxConnections: 3 })).toBe(1);
+  });
+
+  test('follows a server whose name leads to another address', async () => {
+    const table = await database.table('id int');
+    const { hostname, port } = new URL(database.server.directUrl);
+    const there = { host: hostname, port: Number(port) };
+    let address = '127.0.0.1';
+    const addresses: string[] = [];
+    const lookUp = vi.spyOn(dns, 'lookup').mockImplementation(((name: string, ...rest: unknown[]) => {
+      if (name === 'moving.test') addresses.push(address);
+      const callback = rest.at(-1) as (error: null, found: LookupAddress[]) => void; // as net calls it
+      callback(null, [{ address: name === 'moving.test' ? address : name, family: 4 }]);
+    }) as typeof dns.lookup);
+    onTestFinished(() => lookUp.mockRestore());
+    const before = await forwarder(there, { host: '127.0.0.1', port: 0 });
+    const sink = await sinkOf(table, { host: 'moving.test', port: before.port }).open();
+    onTestFinished(() => sink.close());
+    await sink.write([{ payload: { id: 1 } }]);
+    await before.close();
+    const after = await forwarder(there, { host: '127.0.0.2', port: before.port });
+    onTestFinished(() => after.close());
+    address = '127.0.0.2';
+    await sink.write([{ payload: { id: 2 } }]);
+    expect(await database.rows(`SELECT * FROM ${table} ORDER BY id`)).toEqual([{ id: 1 }, { id: 2 }]);
+    expect(new Set(addresses)).toEqual(new Set(['127.0.0.1', '127.0.0.2']));
   });
 
   test('survives a restart of the server', async () => {
