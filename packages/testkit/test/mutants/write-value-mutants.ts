@@ -42,7 +42,7 @@ export const writeValueMutants: readonly Mutant[] = [
       messages.map((message) => ({
         ...message,
         payload: JSON.parse(
-          JSON.stringify(message.payload, (_, each) => (typeof each === 'bigint' ? Number(each) : each)),
+          JSON.stringify(message.payload, (_, each: unknown) => (typeof each === 'bigint' ? Number(each) : each)),
         ),
       })),
     ),
