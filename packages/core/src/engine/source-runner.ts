@@ -26,8 +26,10 @@ export class SourceRunner {
   readonly #changed = new Condition();
   /** The lease of every partition of the set, also when its reading has ended. */
   readonly #held = new Map<string, Lease>();
-  /** Size of the set that was told last; all of them share the budget. */
-  #partitions = 1;
+  /** The set that was told last; all of them share the budget. */
+  #set: readonly string[] = [];
+  /** No other one comes. */
+  #isLastSet = false;
   #driver: SourceDriver | undefined;
   #failure: ConnectorError | undefined;
 
@@ -103,28 +105,18 @@ export class SourceRunner {
   /** Follows the set of partitions; resolves when the source has ended or the run stops. */
   async #consume(driver: SourceDriver): Promise<void> {
     const sets = (driver.partitions?.(this.#run.stopSignal) ?? onlyPartition())[Symbol.asyncIterator]();
+    this.#set = [];
+    this.#isLastSet = false;
     for (;;) {
-      let next: IteratorResult<readonly string[]> | undefined;
-      let failed: { readonly error: unknown } | undefined;
-      sets.next().then(
-        (result) => {
-          next = result;
-          this.#changed.notify();
-        },
-        (error: unknown) => {
-          failed = { error };
-          this.#changed.notify();
-        },
-      );
-      await this.#changed.until(
-        () => next !== undefined || failed !== undefined || this.#failure !== undefined || this.#run.stopping,
-      );
+      const next = await this.#unlessFailed(sets.next());
       if (this.#run.stopping) return;
-      if (this.#failure !== undefined) throw this.#failure;
-      if (failed !== undefined) throw failed.error;
       if (next === undefined || next.done === true) break;
       await this.#follow(driver, next.value);
     }
+    this.#isLastSet = true;
+    const lost = this.#set.find((partition) => this.#held.get(partition)?.lost !== false);
+    if (lost !== undefined)
+      throw new ConnectorError('lease_lost', `partition "${lost}" was lost, and no other set comes`);
     await this.#complete();
     if (this.#run.stopping || this.plan.source.capabilities.bounded) return;
     throw new ConnectorError('not_connected', 'the source ended without being asked');
@@ -136,10 +128,8 @@ export class SourceRunner {
       await this.#changed.until(() => this.#failure !== undefined || this.#run.stopping || this.#allEnded());
       if (this.#run.stopping) return;
       if (this.#failure !== undefined) throw this.#failure;
-      const leases = [...this.#held.values()];
-      await Promise.all(leases.map((lease) => this.#run.drained(lease)));
-      const { settles: settling, onEnd } = this.#run.plan;
-      if (settling === 'always') await this.#run.settleAndCommit();
+      await this.#unlessFailed(this.#settleAll());
+      if (this.#run.stopping) return;
       // A restart may have come between: its leases are waited for; else something is stuck, and time may help.
       if (this.#allEnded() && [...this.#held.values()].some((lease) => !lease.tracker.empty)) {
         await sleep(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs, this.#run.stopSignal);
@@ -148,11 +138,31 @@ export class SourceRunner {
         this.#failure === undefined &&
         this.#allEnded() &&
         [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
+      const { onEnd } = this.#run.plan;
       if (!complete || onEnd === undefined || !this.plan.source.capabilities.bounded) continue;
       onEnd();
       await this.#changed.until(() => this.#failure !== undefined || this.#run.stopping);
       complete = false;
     }
+  }
+
+  async #settleAll(): Promise<void> {
+    await Promise.all([...this.#held.values()].map((lease) => this.#run.drained(lease)));
+    if (this.#run.plan.settles === 'always') await this.#run.settleAndCommit();
+  }
+
+  /** Waits no longer than the source is of use, however long a sink hangs. Throws its failure; undefined: the run stops. */
+  async #unlessFailed<T>(work: Promise<T>): Promise<T | undefined> {
+    let settled = false;
+    const mark = (): void => {
+      settled = true;
+      this.#changed.notify();
+    };
+    work.then(mark, mark);
+    await this.#changed.until(() => settled || this.#failure !== undefined || this.#run.stopping);
+    if (this.#run.stopping) return undefined;
+    if (this.#failure !== undefined) throw this.#failure;
+    return await work;
   }
 
   #allEnded(): boolean {
@@ -166,7 +176,7 @@ export class SourceRunner {
     await Promise.all(this.#endings.underWay);
     if (this.#run.stopping || this.#failure !== undefined) return;
     const joining = set.filter((partition) => this.#held.get(partition)?.lost !== false);
-    this.#partitions = set.length;
+    this.#set = set;
     if (joining.length > 0) await this.#begin(driver, joining);
   }
 
@@ -215,7 +225,7 @@ export class SourceRunner {
       const finished = await readLease(this.#run, lease, {
         position,
         start,
-        partitions: this.#partitions,
+        partitions: this.#set.length,
         onBatch: this.#onBatch,
       });
       if (finished && lease.driver.partitions === undefined && !this.plan.source.capabilities.bounded) {
@@ -257,10 +267,10 @@ export class SourceRunner {
     } else this.#fail(error);
   }
 
-  /** A partition was lost without warning. A source without a set of partitions has lost its only one: it is opened again. */
+  /** A partition was lost without warning. Where no other set comes that may have it again, the source is opened again. */
   #lost(lease: Lease, error: ConnectorError): void {
-    if (lease.driver.partitions === undefined) this.#fail(error);
-    else void this.#endings.lose(lease).then(() => this.#changed.notify());
+    if (this.#isLastSet) this.#fail(error);
+    void this.#endings.lose(lease).then(() => this.#changed.notify());
   }
 
   async #readElsewhere(lost: Lease, start: 'earliest' | 'latest'): Promise<void> {

@@ -11,7 +11,7 @@ export function findProblems(played: Played): string[] {
   return [
     ...problems,
     ...system.violations.found,
-    ...history.sinks.flatMap((_, index) => findSinkProblems(played, index)),
+    ...history.sinks.flatMap((_, index) => [...findSinkProblems(played, index), ...findUnfinished(played, index)]),
     ...findTooFast(played),
     ...(history.onInvalid === 'drop' ? findMiscounted(played) : findMissingLetters(played)),
   ];
@@ -31,12 +31,10 @@ function idsOf({ system }: Played, { stream, partitions }: PlayedSource): string
 function findSinkProblems(played: Played, index: number): string[] {
   const name = `out${index}`;
   const arrived = (played.journal.stores.get(name) ?? []).map(({ id }) => id);
-  const arrives = (id: string): string[] =>
-    /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => index > 0 || !isRefused(output));
   const found = findUnfoundedRepeats(played, name).map((id) => `${name} duplicated ${id}`);
   const all = new Set<string>();
   for (const source of played.sources) {
-    const expected = idsOf(played, source).map((ids) => ids.flatMap(arrives));
+    const expected = idsOf(played, source).map((ids) => ids.flatMap((id) => arrivalsOf(id, index)));
     for (const id of expected.flat()) all.add(id);
     const certain = expected.map((ids) => ids.filter((id) => !played.journal.mayBeMissing(id)));
     const { lost, reordered, stale } = audit(certain, arrived);
@@ -50,6 +48,30 @@ function findSinkProblems(played: Played, index: number): string[] {
   }
   found.push(...arrived.filter((id) => !all.has(id)).map((id) => `${name} has ${id}, which nobody sent there`));
   return found;
+}
+
+/** Names of what a source message becomes in a sink. */
+function arrivalsOf(id: string, sink: number): string[] {
+  return /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => sink > 0 || !isRefused(output));
+}
+
+/** What was there from the beginning and is not in a sink though a life has ended by itself, which had the world to itself. */
+function findUnfinished(played: Played, index: number): string[] {
+  const { lives, journal } = played;
+  const done = lives.find(({ end, twin, stoppedMs }) => end === 'resolved' && !twin && stoppedMs === undefined);
+  if (done === undefined) return [];
+  const stores = journal.stores.get(`out${index}`) ?? [];
+  const arrived = new Set(stores.filter(({ at }) => at < done.endedAt).map(({ id }) => id));
+  return played.sources.flatMap((source) => {
+    if (mayLose(played, source)) return [];
+    const ids = idsOf(played, source).flatMap((each, partition) =>
+      each.filter((id) => placeOfId(id).index < (source.kinds[partition]?.length ?? 0)),
+    );
+    const missing = ids.filter((id) => !journal.mayBeMissing(id)).flatMap((id) => arrivalsOf(id, index));
+    return missing
+      .filter((id) => !arrived.has(id))
+      .map((id) => `${done.instance.name} ended without out${index} having ${id}`);
+  });
 }
 
 /** What is only in memory is lost with a process, a partition or a connection; nothing else may be. */

@@ -158,6 +158,42 @@ describe('a partition that is lost without warning', () => {
   });
 });
 
+describe('a partition of a set that stays', () => {
+  const fixed: WorldDefinition = { source: { position: 'source', batchMessages: 2 } };
+
+  it('is read again before the run ends when it is lost while it is read', async () => {
+    here.produce('p', ...keys('p', 6));
+    here.produce('q', 'q1');
+    here.system.faults.next('source.read', undefined, undefined, fail('lease_lost'));
+    await here.run(fixed);
+    expect([committed('p'), committed('q')]).toEqual([6, 1]);
+    expect(new Set(here.stored())).toEqual(new Set([...keys('p', 6), 'q1']));
+  });
+
+  it('is read again before the run ends when its loss is found out by the last commit', async () => {
+    here.produce('p', ...keys('p', 2));
+    here.produce('q', 'q1');
+    here.system.faults.next('source.commit', fail('lease_lost'));
+    await here.run(fixed);
+    expect([committed('p'), committed('q')]).toEqual([2, 1]);
+  });
+
+  it('is committed again while a sink holds up another one', async () => {
+    here.produce('p', 'p1');
+    here.produce('q', 'q1');
+    here.system.faults.next('source.commit', fail('not_connected'));
+    here.system.faults.decideBy(({ name, messages }) =>
+      name === 'sink.write' && messages.some(({ key }) => key === 'q1') ? fail('rate_limited', 100) : undefined,
+    );
+    const run = here.start({ ...fixed, sink: { overlap: 'partitions', preferred: { maxMessages: 1 } } });
+    await here.system.clock.run(() => committed('p') === 1, 120_000);
+    expect(here.stored()).not.toContain('q1');
+    here.system.faults.stop();
+    await here.system.clock.settle(run.done);
+    expect(committed('q')).toBe(1);
+  });
+});
+
 describe('a read that does not end', () => {
   it('does not keep a restart from going on', async () => {
     here.produce('p', 'a', 'b');

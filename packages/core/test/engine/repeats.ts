@@ -86,8 +86,10 @@ function isReadAgain({ history, journal }: Played, source: PlayedSource, way: Wa
   const atomic = history.sinks.some((sink) => sink.atomic === true);
   if (source.owner === 'none' && !atomic) return false;
   const { partition } = placeOfId(way.id);
+  // A set that stays is told again only when the source is opened again, and read again as a whole.
+  const whole = source.config.partitions !== 'assigned';
   const lost = journal.losses.some(
-    (loss) => loss.at < way.until && (atomic || (loss.source === source.id && loss.partition === partition)),
+    (loss) => loss.at < way.until && (atomic || (loss.source === source.id && (whole || loss.partition === partition))),
   );
   if (lost) return true;
   return journal.operations.some(
