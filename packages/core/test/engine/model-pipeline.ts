@@ -15,6 +15,8 @@ import type { PlayedSource } from './played-source.js';
 
 /** How long a call of the outside world may take. */
 export const writeTimeoutMs = 6000;
+/** How long a run that was stopped may take. */
+export const shutdownTimeoutMs = 25_000;
 
 /** Where a pipeline runs and what it reads. */
 export interface Surroundings {
@@ -51,6 +53,7 @@ export function definePipeline(
     flush: history.flush,
     retry: { maxDelayMs: 3000, maxAttempts: 100 },
     timeoutMs: writeTimeoutMs,
+    shutdownTimeoutMs,
     clock: instance.clock,
     onEvent,
   });

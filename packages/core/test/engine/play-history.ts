@@ -4,7 +4,7 @@ import { type MemoryInstance, type MemorySystem, memorySystem } from '../../src/
 import type { History, HistoryEvent, MessageKind } from './history.js';
 import { Journal } from './journal.js';
 import { messageId } from './model-message.js';
-import { definePipeline } from './model-pipeline.js';
+import { definePipeline, shutdownTimeoutMs } from './model-pipeline.js';
 import { type PlayedSource, playedSources } from './played-source.js';
 import { seededRandom } from './seeded-random.js';
 import { watchHistory } from './watch-history.js';
@@ -13,6 +13,8 @@ import { watchHistory } from './watch-history.js';
 export interface Life {
   readonly instance: MemoryInstance;
   readonly stop: AbortController;
+  /** When it was stopped, in milliseconds; undefined if it was not. */
+  stoppedMs: number | undefined;
   /** When it began and ended, as steps of the journal. */
   readonly startedAt: number;
   endedAt: number;
@@ -144,6 +146,7 @@ class Player {
     const life: Life = {
       instance,
       stop: new AbortController(),
+      stoppedMs: undefined,
       startedAt: this.#journal.step(),
       endedAt: Number.POSITIVE_INFINITY,
       twin: running.length > 0,
@@ -187,6 +190,9 @@ class Player {
     // Who shares the outside world learns in one of these ways that another has gone on.
     const discards = this.#sources.some(({ config }) => config.discardCommitted === true);
     const overtaken = error.code === 'fenced' || (error.code === 'position_lost' && discards);
+    // A shutdown is over after its time, also when the checkpoint store has not answered by then.
+    const stoppedFor = this.#system.clock.now() - (life.stoppedMs ?? Number.POSITIVE_INFINITY);
+    if (error.code === 'timeout' && stoppedFor >= shutdownTimeoutMs) return;
     if (!life.twin || !overtaken) this.problems.push(`a run failed with ${describeEnd(error)}`);
   }
 
@@ -196,10 +202,16 @@ class Player {
     const partition = source?.partitions[event.partition % source.partitions.length];
     const [oldest] = this.#running();
     if (action === 'crash') oldest?.instance.crash();
-    else if (action === 'stop') oldest?.stop.abort();
+    else if (action === 'stop') this.#stop(oldest);
     else if (action === 'twin' && oldest !== undefined) this.#start();
     else if (source !== undefined && partition !== undefined) this.#happenTo(source, partition, action);
     this.#endStreams();
+  }
+
+  #stop(life: Life | undefined): void {
+    if (life === undefined) return;
+    life.stoppedMs ??= this.#system.clock.now();
+    life.stop.abort();
   }
 
   #happenTo(source: PlayedSource, partition: string, action: HistoryEvent['action']): void {
