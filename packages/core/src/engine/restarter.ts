@@ -41,18 +41,18 @@ export class Restarter {
       let stored: Checkpoint = source.owner === 'store' ? this.#settler.positions() : {};
       if (atomic.length > 0) {
         // Paused before the flush already: the claim would forget what is written in between.
-        for (const writer of this.#run.writers) writer.pause();
+        for (const writer of this.#run.writers) writer.gate.pause();
         try {
           await this.#settler.cycle();
           if (this.active) return false;
-          for (const writer of this.#run.writers) writer.hold();
+          for (const writer of this.#run.writers) writer.gate.hold();
           const claimed = await this.#claimUntilDone(
             atomic,
             partitions.map((partition) => `${source.id}:${partition}`),
           );
           if (source.owner === 'sink') stored = claimed;
         } finally {
-          for (const writer of this.#run.writers) writer.resume();
+          for (const writer of this.#run.writers) writer.gate.resume();
         }
       }
       if (this.#run.stopping || this.active) return false;
@@ -145,7 +145,7 @@ export class Restarter {
   async #goBack(failed: SinkWriter, error: ConnectorError): Promise<void> {
     const { writers } = this.#run;
     for (const writer of writers) {
-      writer.pause();
+      writer.gate.pause();
       await writer.changed.until(() => writer.inFlight === 0);
     }
     // What is durable already is still told, while the leases last.
@@ -161,7 +161,7 @@ export class Restarter {
       this.unread = 0;
       this.#run.beginAgain((source) => this.#resumeAt(source, claimed));
     }
-    for (const writer of writers) writer.resume();
+    for (const writer of writers) writer.gate.resume();
     this.#run.changed.notify();
   }
 

@@ -111,8 +111,8 @@ export class Settler {
     const { maxMessages, maxBytes } = this.#run.plan.flush;
     const { writers, budget } = this.#run;
     const due = writers.some(
-      ({ unflushedMessages, unflushedBytes, retainedMessages }) =>
-        unflushedMessages >= maxMessages || unflushedBytes >= maxBytes || retainedMessages >= budget.maxMessages / 2,
+      ({ unflushed: { messages, bytes, retainedMessages } }) =>
+        messages >= maxMessages || bytes >= maxBytes || retainedMessages >= budget.maxMessages / 2,
     );
     const stuck = budget.full || lease.source.source.capabilities.window;
     if (due || (stuck && writers.every((writer) => writer.idle()))) void this.settle();
@@ -150,7 +150,7 @@ export class Settler {
   }
 
   async #flush(writers: readonly SinkWriter[], onTake: () => void): Promise<boolean> {
-    for (const writer of writers) writer.pause();
+    for (const writer of writers) writer.gate.pause();
     try {
       await this.#quiet(writers);
       if (this.#run.restarter.active || !this.#flushable(writers)) return false;
@@ -158,10 +158,10 @@ export class Settler {
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
       for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
-      const retained = writers.some((writer) => writer.retainedMessages > 0);
+      const retained = writers.some((writer) => writer.unflushed.retainedMessages > 0);
       for (const writer of writers) {
         const atomic = writer.branch.sink.capabilities.atomic && taken.size > 0;
-        if (writer.unflushedMessages === 0 && !atomic) continue;
+        if (writer.unflushed.messages === 0 && !atomic) continue;
         try {
           await writer.session.flush(checkpoint);
         } catch (error) {
@@ -177,7 +177,7 @@ export class Settler {
       for (const lease of this.#run.leases) if (lease.retained) this.#take(lease);
       return true;
     } finally {
-      for (const writer of writers) writer.resume();
+      for (const writer of writers) writer.gate.resume();
     }
   }
 
@@ -189,16 +189,16 @@ export class Settler {
     for (;;) {
       await Promise.all(writers.map((writer) => writer.quiet()));
       // Held before it is looked at again: a write may have begun while the last ones were heard of.
-      for (const writer of writers) writer.hold();
+      for (const writer of writers) writer.gate.hold();
       if (writers.some((writer) => writer.inFlight > 0)) {
-        for (const writer of writers) writer.unhold();
+        for (const writer of writers) writer.gate.unhold();
         continue;
       }
       const waits = this.#run.deadLetters.filter((letters) => !letters.idle);
       const atomic = writers.some((writer) => writer.branch.sink.capabilities.atomic);
       if (waits.length === 0 || this.#run.restarter.active || !atomic) return;
       await Promise.all(waits.map((letters) => letters.changed.wait()));
-      for (const writer of writers) writer.unhold();
+      for (const writer of writers) writer.gate.unhold();
     }
   }
 

@@ -11,7 +11,9 @@ import type { BranchPlan } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
 import { Turn } from './turn.js';
+import { Unflushed } from './unflushed.js';
 import { codeOf, countFailed, judgeWrite } from './write-failure.js';
+import { WriteGate } from './write-gate.js';
 import { type LeaseQueue, WriteQueues } from './write-queues.js';
 import { type WriteSizes, writeSizesOf } from './write-size.js';
 
@@ -24,11 +26,8 @@ export class SinkWriter {
   readonly session: SinkSession;
   /** Notified whenever a write has settled or the queues changed otherwise. */
   readonly changed: Condition = new Condition();
-  /** Taken over by the sink since the last flush. */
-  unflushedMessages = 0;
-  unflushedBytes = 0;
-  /** Those among them that are kept in memory until then. */
-  retainedMessages = 0;
+  readonly gate: WriteGate = new WriteGate(() => this.pump());
+  readonly unflushed: Unflushed = new Unflushed();
   inFlight = 0;
   /** Nothing is started: the sink is being opened again, or the run has failed. */
   halted = false;
@@ -39,9 +38,6 @@ export class SinkWriter {
   readonly #rateLimit: RateLimit | undefined;
   readonly #fillWait: FillWait;
   readonly #turn: Turn;
-  #retained: Piece[] = [];
-  #pauses = 0;
-  #held = false;
   #order = 0;
   #recovering = false;
 
@@ -95,29 +91,7 @@ export class SinkWriter {
   }
 
   #mayWrite(): boolean {
-    return !this.halted && !this.#held && !this.#recovering && !this.session.broken && !this.#hub.restarter.active;
-  }
-
-  /** Starts nothing new but the rest of segments that were begun, so that a flush can follow. */
-  pause(): void {
-    this.#pauses++;
-  }
-
-  /** Starts nothing at all until {@link resume}: the sink is flushed or claimed. */
-  hold(): void {
-    this.#held = true;
-  }
-
-  /** Ends {@link hold}; a pause goes on. */
-  unhold(): void {
-    this.#held = false;
-    this.pump();
-  }
-
-  resume(): void {
-    this.#pauses--;
-    this.#held = false;
-    this.pump();
+    return !this.halted && !this.gate.held && !this.#recovering && !this.session.broken && !this.#hub.restarter.active;
   }
 
   /** Resolves when no write is under way and, for an atomic sink, no segment is written in part, unless it cannot be ended. */
@@ -166,17 +140,14 @@ export class SinkWriter {
 
   /** Everything that was taken over is durable. */
   flushed(): void {
-    this.unflushedMessages = 0;
-    this.unflushedBytes = 0;
-    this.retainedMessages = 0;
+    this.unflushed.clear();
     this.#queues.torn = false;
-    this.#retained = [];
   }
 
   /** What was taken over and not flushed counts as not written; what cannot be read again waits once more. */
   unwritten(): void {
-    const retained = this.#retained;
-    this.flushed();
+    const retained = this.unflushed.clear();
+    this.#queues.torn = false;
     for (const piece of retained) {
       piece.segment.pending++;
       if (piece.group.left++ === 0) this.#queues.begun++;
@@ -187,7 +158,7 @@ export class SinkWriter {
   #gather(): Piece[] {
     // Nothing is taken before it may go: only what the sink has begun fails with an earlier write.
     if (this.#queues.messages === 0 || this.#rateLimit?.waits() || this.#waitsToFill()) return [];
-    return this.#queues.gather({ target: this.#sizes.target, begunOnly: this.#pauses > 0, mayStart: this.#mayStart });
+    return this.#queues.gather({ target: this.#sizes.target, begunOnly: this.gate.paused, mayStart: this.#mayStart });
   }
 
   readonly #mayStart = (queue: LeaseQueue): boolean => {
@@ -203,7 +174,7 @@ export class SinkWriter {
   #waitsToFill(): boolean {
     const { messages, bytes } = this.#queues;
     const full = messages >= this.#sizes.target.maxMessages || bytes >= this.#sizes.target.maxBytes;
-    return this.#fillWait.waits(full || this.#pauses > 0 || this.#hub.urgent());
+    return this.#fillWait.waits(full || this.gate.paused || this.#hub.urgent());
   }
 
   async #write(pieces: readonly Piece[]): Promise<void> {
@@ -252,14 +223,7 @@ export class SinkWriter {
       this.#hub.recovered(this.branch.id);
     }
     if (lease.discarded) return;
-    if (this.session.flushes) {
-      this.unflushedMessages += piece.messages.length;
-      this.unflushedBytes += piece.bytes;
-      if (lease.retained) {
-        this.#retained.push(piece);
-        this.retainedMessages += piece.messages.length;
-      }
-    }
+    if (this.session.flushes) this.unflushed.add(piece);
     finishPart(this.#hub, piece.segment);
     this.#hub.settler.written(lease);
   }

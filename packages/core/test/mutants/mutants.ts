@@ -146,8 +146,8 @@ export const mutants: readonly Mutant[] = [
     guards: [
       { find: '(this.#queues.begun === 0 && !this.#queues.torn)', replace: 'this.#queues.begun >= 0' },
       {
-        find: 'begunOnly: this.#pauses > 0, mayStart: this.#mayStart',
-        replace: 'begunOnly: false, mayStart: (queue) => this.#pauses === 0 && this.#mayStart(queue)',
+        find: 'begunOnly: this.gate.paused, mayStart: this.#mayStart',
+        replace: 'begunOnly: false, mayStart: (queue) => !this.gate.paused && this.#mayStart(queue)',
       },
     ],
     test: { file: 'atomic-sink.test.ts', title: 'is flushed with whole source messages and whole batches only' },
