@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { exampleFile } from './run-to-end.js';
+
+const root = dirname(exampleFile('.'));
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly scripts: Readonly<Record<string, string>>;
+};
+
+const isBelow3 = (seconds: number): boolean => seconds < 3;
+
+interface Ended {
+  readonly code: number | null;
+  readonly text: string;
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-start-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function shell(command: string, cwd: string): Promise<Ended> {
+  const child = spawn(command, { shell: true, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null]; // what this event tells
+  return { code, text };
+}
+
+/** What `npm run demo` or `npm test` types, with these commands in place of those of the script that it starts. */
+async function entry(name: 'demo' | 'test', commands: string): Promise<string> {
+  const work = join(await temporaryFolder(), 'work.sh');
+  await writeFile(work, `${commands}\n`);
+  const typed = scripts[name] ?? '';
+  expect(typed.split(`${name}:run`)).toHaveLength(2);
+  return typed.replace(`${name}:run`, () => `'exec sh ${work}'`);
+}
+
+test.each([
+  ['demo', 'node examples/demo.ts'],
+  ['test', 'vitest run'],
+] as const)(
+  'the second "%s" spends less than 3 s outside its own work, without a network',
+  { timeout: 280_000 },
+  async (name, work) => {
+    const steps = (scripts[`${name}:run`] ?? '').split(' && ');
+    expect(steps.pop()).toBe(work);
+    const command = await entry(name, steps.join(' && '));
+    expect(await shell(command, root)).toMatchObject({ code: 0 });
+    // The processor's time: what else the machine does is of no account.
+    const timed = join(await temporaryFolder(), 'timed.sh');
+    await writeFile(timed, `export npm_config_offline=true\nTIMEFORMAT='seconds %U %S'\ntime ( ${command} )\n`);
+    const { code, text } = await shell(`bash ${timed}`, root);
+    const [, user, system] = /^seconds (\S+) (\S+)$/m.exec(text) ?? [];
+    expect({ code, seconds: Number(user) + Number(system) }).toEqual({ code: 0, seconds: expect.toSatisfy(isBelow3) });
+  },
+);
+
+test.each(['demo', 'test'] as const)('"%s" ends as its work ends, and prints what that prints', async (name) => {
+  const failed = await shell(await entry(name, 'echo the work fails; exit 7'), root);
+  expect(failed).toMatchObject({ code: 7, text: expect.stringContaining('the work fails') as string });
+});
+
+test('an install that fails says why, and nothing is run after it', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(
+    join(folder, 'package.json'),
+    '{ "dependencies": { "zod": "4.0.0" }, "scripts": { "x": "echo run" } }',
+  );
+  const { code, text } = await shell(`node ${join(root, '.ci/start.mjs')} x`, folder);
+  expect(code).toBe(1);
+  expect(text).toMatch(/lockfile/);
+  expect(text).not.toContain('run\n');
+});
