@@ -3,10 +3,9 @@ import type { BrokerConnection } from './broker-connection.js';
 import { brokerError } from './broker-error.js';
 import type { KafkaCluster } from './cluster.js';
 import { decodeFetchAnswer, type FetchedPartition } from './fetch-answer.js';
-import { readMessage } from './message.js';
+import { openRecords } from './packed-records.js';
 import { patiently } from './patience.js';
-import { isAbortMarker, readHeader, splitBatches, unpackRecords } from './record-batch.js';
-import { RecordCursor } from './record-cursor.js';
+import { isAbortMarker, readHeader, splitBatches } from './record-batch.js';
 import type { TopicDirectory } from './topic-directory.js';
 import { unpack } from './unpack.js';
 
@@ -63,17 +62,16 @@ export class CheckpointLog {
         if (batch.lastOffset < offset) continue;
         offset = batch.lastOffset + 1;
         const header = readHeader(batch);
-        const { producerId, control, transactional, count, baseTimestamp } = header;
+        const { producerId, control, transactional } = header;
         const pending = open.get(producerId) ?? [];
         if (control) {
           if (!isAbortMarker(batch)) for (const message of pending) take(values, message);
           open.delete(producerId);
           continue;
         }
-        const cursor = new RecordCursor(await unpackRecords(batch, header));
-        for (let index = 0; index < count; index++) {
-          cursor.beginRecord();
-          const message = readMessage(cursor, this.topic, baseTimestamp);
+        const records = await openRecords(this.topic, batch, header);
+        while (records.left > 0) {
+          const message = records.read();
           if (transactional) pending.push(message);
           else take(values, message);
         }

@@ -10,18 +10,25 @@ import {
   parseTemplate,
   toNullableBytes,
 } from '@sluice/core/driver';
+import type { OldRecord } from './protocol.js';
 import type { RecordCursor } from './record-cursor.js';
 
 /**
  * The message of the record that a cursor has begun. Key, payload and header values are the record's own bytes: null is null,
  * empty bytes are empty bytes, and headers keep their order and repeats.
  *
- * @param timestamp Milliseconds since the epoch; undefined when neither the record nor its batch has one
+ * @param time Milliseconds since the epoch; negative when neither the record nor its batch has one
  */
-export function readMessage(cursor: RecordCursor, topic: string, timestamp: number | undefined): Message {
+export function readMessage(cursor: RecordCursor, topic: string, time: number): Message {
   const key = cursor.nullableBytes();
   const payload = cursor.nullableBytes();
-  return createMessage({ topic, key, payload, headers: readHeaders(cursor), timestamp });
+  return createMessage({ topic, key, payload, headers: readHeaders(cursor), timestamp: time < 0 ? undefined : time });
+}
+
+/** The message of a record of a format older than Kafka 0.11, which has no headers. */
+export function oldMessage({ key, value: payload, timestamp }: OldRecord, topic: string): Message {
+  const time = Number(timestamp ?? -1);
+  return createMessage({ topic, key, payload, timestamp: time < 0 ? undefined : time });
 }
 
 function readHeaders(cursor: RecordCursor): readonly Header[] {

@@ -1,5 +1,5 @@
-import { createMessage, type Message } from '@sluice/core/driver';
-import { readMessage } from './message.js';
+import type { Message } from '@sluice/core/driver';
+import { oldMessage, readMessage } from './message.js';
 import { decodeOldRecords, type OldRecord } from './protocol.js';
 import { type BatchHeader, type RecordBatch, unpackRecords } from './record-batch.js';
 import { RecordCursor } from './record-cursor.js';
@@ -53,11 +53,10 @@ class Records implements PackedRecords {
     this.#cursor.beginRecord();
     this.offset = this.#baseOffset + this.#cursor.offsetDelta;
     const time = logAppendTime ? maxTimestamp : baseTimestamp + this.#cursor.timestampDelta;
-    return readMessage(this.#cursor, this.#topic, time < 0 ? undefined : time);
+    return readMessage(this.#cursor, this.#topic, time);
   }
 }
 
-/** They have no headers. */
 class OldRecords implements PackedRecords {
   offset = -1;
   readonly #topic: string;
@@ -81,9 +80,7 @@ class OldRecords implements PackedRecords {
   read(): Message {
     const next = this.#records[this.#index++];
     if (next === undefined) throw new RangeError('a record batch has fewer records than it says');
-    const { offset, timestamp, key, value: payload } = next;
-    this.offset = Number(offset);
-    const time = Number(timestamp ?? -1);
-    return createMessage({ topic: this.#topic, key, payload, timestamp: time < 0 ? undefined : time });
+    this.offset = Number(next.offset);
+    return oldMessage(next, this.#topic);
   }
 }
