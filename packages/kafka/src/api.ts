@@ -105,6 +105,22 @@ export interface Apis {
     readonly fields: Transaction & { readonly transactionResult: boolean };
     readonly answer: Coded;
   };
+  readonly DescribeConfigs: {
+    readonly fields: {
+      readonly resources: readonly {
+        readonly type: number;
+        readonly name: string;
+        readonly configNames: readonly string[];
+      }[];
+      readonly includeSynonyms: boolean;
+    };
+    readonly answer: {
+      readonly resources: readonly (Coded & {
+        readonly errorMessage: string | null;
+        readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
+      })[];
+    };
+  };
   readonly CreateTopics: {
     readonly fields: {
       readonly topics: readonly {

@@ -50,6 +50,6 @@ export const kafka: Connector<typeof sourceConfig, KafkaOptions, typeof sinkConf
     writes: async (config) => targetsOf(config),
     open: async (config, options: KafkaOptions, context) =>
       (await import('./sink.js')).openKafkaSink(config, options, context),
-    check: async (config, options, signal) => (await import('./sink.js')).checkKafkaSink(config, options, signal),
+    check: async (config, options, signal) => (await import('./sink-check.js')).checkKafkaSink(config, options, signal),
   },
 });

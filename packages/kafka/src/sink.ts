@@ -17,6 +17,7 @@ import type { KafkaOptions } from './options.js';
 import { Producer } from './producer.js';
 import { newIdentity } from './producer-identity.js';
 import { noIdentity } from './record-writer.js';
+import { requireTopic } from './sink-check.js';
 import type { KafkaSinkSettings } from './sink-config.js';
 import { TopicDirectory } from './topic-directory.js';
 import { openTransactionalSink } from './transactional-sink.js';
@@ -40,11 +41,6 @@ export async function openKafkaSink(
     cluster.close();
     throw error;
   }
-}
-
-async function requireTopic(directory: TopicDirectory, topic: string, signal: AbortSignal): Promise<void> {
-  const found = (await directory.find([topic], signal)).get(topic);
-  if (found instanceof Error) throw found;
 }
 
 /** Writes whole batches, each partition in order. */
@@ -83,20 +79,4 @@ export function writeError(failures: readonly BatchFailure[], count: number): un
   const [first] = failures;
   const isCut = first !== undefined && classifyKafkaError(first.error)?.code === 'not_connected';
   return isCut && failures.length === count ? first.error : new BatchError(failures);
-}
-
-/** Resolves when the cluster can be reached and the topic, as far as the config tells it, can be written to. */
-export async function checkKafkaSink(
-  config: KafkaSinkSettings,
-  options: KafkaOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const cluster = await openCluster(config, options, signal);
-  try {
-    const { onlyTopic } = recordFields(config);
-    if (onlyTopic !== undefined)
-      await requireTopic(new TopicDirectory(cluster, config.autoCreateTopics), onlyTopic, signal);
-  } finally {
-    cluster.close();
-  }
 }

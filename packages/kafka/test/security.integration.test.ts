@@ -101,6 +101,17 @@ test('speaks SASL over TLS', async () => {
   );
 });
 
+async function grant(
+  resourceType: AclResourceTypes,
+  resourceName: string,
+  operation: AclOperationTypes,
+  resourcePatternType = ResourcePatternTypes.LITERAL,
+): Promise<void> {
+  const principal = `User:${server.user.username}`;
+  const entry = { resourceType, resourceName, operation, resourcePatternType, principal, host: '*' };
+  await world.admin.createAcls({ acl: [{ ...entry, permissionType: AclPermissionTypes.ALLOW }] });
+}
+
 test('tells a missing right apart, on the topic and on the group', async () => {
   const groupId = uniqueName('group');
   const own = await world.createTopic();
@@ -110,24 +121,6 @@ test('tells a missing right apart, on the topic and on the group', async () => {
     topics: [own],
     groupId,
   };
-  const grant = (
-    resourceType: AclResourceTypes,
-    resourceName: string,
-    operation: AclOperationTypes,
-  ): Promise<unknown> =>
-    world.admin.createAcls({
-      acl: [
-        {
-          resourceType,
-          resourceName,
-          operation,
-          resourcePatternType: ResourcePatternTypes.LITERAL,
-          principal: `User:${server.user.username}`,
-          host: '*',
-          permissionType: AclPermissionTypes.ALLOW,
-        },
-      ],
-    });
   expect(await checked(config)).toMatch(/^permission_denied: .*READ/);
   await grant(AclResourceTypes.TOPIC, own, AclOperationTypes.DESCRIBE);
   await eventually(async () => expect(await checked(config)).toMatch(/^permission_denied: .*topic/));
@@ -135,6 +128,46 @@ test('tells a missing right apart, on the topic and on the group', async () => {
   await eventually(async () => expect(await checked(config)).toMatch(/^permission_denied: .*group/));
   await grant(AclResourceTypes.GROUP, groupId, AclOperationTypes.READ);
   await eventually(async () => expect(await checked(config)).toBe('ok'));
+});
+
+test('tells which right a sink lacks, and needs those that the README names and no other', async () => {
+  const { TOPIC, TRANSACTIONAL_ID } = AclResourceTypes;
+  const { DESCRIBE, WRITE, READ, DESCRIBE_CONFIGS } = AclOperationTypes;
+  const [own, checkpointTopic] = [
+    await world.createTopic(),
+    await world.createTopic(1, { 'cleanup.policy': 'compact' }),
+  ];
+  const brokers = server.saslBrokers;
+  const sasl = { mechanism: 'plain' as const, ...server.user };
+  const plain = kafka.sink({ brokers, sasl, topic: own });
+  const transactional = kafka.sink({ brokers, sasl, topic: own, transactional: true, checkpointTopic });
+  const answer = (sink: typeof plain): Promise<string> =>
+    sink.check().then(
+      () => 'ok',
+      (error: unknown) => (isConnectorError(error) ? `${error.code}: ${error.message}` : String(error)),
+    );
+  const becomes = (sink: typeof plain, expected: RegExp): Promise<void> =>
+    eventually(async () => expect(await answer(sink)).toMatch(expected));
+  const lacks = (name: string): RegExp => new RegExp(`^permission_denied: .*${name}`);
+  await becomes(plain, lacks(`"${own}".*WRITE`));
+  await grant(TOPIC, own, DESCRIBE);
+  await becomes(plain, lacks(`"${own}".*WRITE`));
+  await grant(TOPIC, own, WRITE);
+  await becomes(plain, /^ok$/);
+
+  await becomes(transactional, lacks(`"${checkpointTopic}"`));
+  await grant(TOPIC, checkpointTopic, READ);
+  await becomes(transactional, lacks(`"${checkpointTopic}".*DESCRIBE_CONFIGS`));
+  await grant(TOPIC, checkpointTopic, DESCRIBE_CONFIGS);
+  await becomes(transactional, lacks(`"${checkpointTopic}".*WRITE`));
+  await grant(TOPIC, checkpointTopic, WRITE);
+  await becomes(transactional, lacks('transactional'));
+  await grant(TRANSACTIONAL_ID, 'sluice/', DESCRIBE, ResourcePatternTypes.PREFIXED);
+  await grant(TRANSACTIONAL_ID, 'sluice/', WRITE, ResourcePatternTypes.PREFIXED);
+  await becomes(transactional, /^ok$/);
+  const opened = await transactional.open();
+  await opened.write([{ key: 'a', payload: Buffer.from('1') }]);
+  await opened.close();
 });
 
 test('hides every secret of a config', () => {
