@@ -49,6 +49,8 @@ export class AtomicSink implements SinkDriver {
   readonly #ask: () => Promise<Session>;
   #fences: Fences = new Map();
   #turn: Promise<unknown> = Promise.resolve();
+  /** Resolves when the server has something to do for the last write. */
+  #busy: Promise<void> = Promise.resolve();
   #state: 'none' | 'open' | 'doubtful' = 'none';
   /** Another instance has taken over: stays so until a claim. */
   #isFenced = false;
@@ -77,9 +79,14 @@ export class AtomicSink implements SinkDriver {
     const writing: Writing = { partitions: new Set(slices.map(({ partition }) => partition)), isVoid: false };
     const earlier = this.#turn;
     this.#writings.add(writing);
-    // Now, while the server works on the write before.
-    const plan = this.#tables.plan(indexed(messages));
-    const done = earlier.then(() => this.#call(signal, () => this.#take(messages, plan, writing)));
+    // While the server works on the write before, and not while it waits for that.
+    const planning = this.#busy.then(() => this.#tables.plan(indexed(messages)));
+    planning.catch(() => undefined); // Heard of when it is its turn.
+    const busy = Promise.withResolvers<void>();
+    this.#busy = busy.promise;
+    const take = async (): Promise<void> =>
+      await this.#take(messages, await planning, { writing, onWaiting: busy.resolve });
+    const done = earlier.then(() => this.#call(signal, take));
     this.#turn = done.catch(() => undefined); // Its own caller hears of it.
     try {
       await done;
@@ -87,6 +94,7 @@ export class AtomicSink implements SinkDriver {
       this.#voidFollowers(writing);
       throw error;
     } finally {
+      busy.resolve();
       this.#writings.delete(writing);
     }
   }
@@ -107,7 +115,11 @@ export class AtomicSink implements SinkDriver {
     return this.#session.close();
   }
 
-  async #take(messages: readonly Message[], early: WritePlan | undefined, writing: Writing): Promise<void> {
+  async #take(
+    messages: readonly Message[],
+    early: WritePlan | undefined,
+    { writing, onWaiting }: { readonly writing: Writing; readonly onWaiting: () => void },
+  ): Promise<void> {
     if (writing.isVoid) throw new BatchError([]);
     await this.#begin();
     await this.#mark(writing.partitions);
@@ -124,7 +136,7 @@ export class AtomicSink implements SinkDriver {
     }
     await this.#session.run('SAVEPOINT write');
     try {
-      await writeRows(this.#session, plan);
+      await writeRows(this.#session, plan, { onWaiting });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       await this.#withoutRefused(messages);

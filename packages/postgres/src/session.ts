@@ -36,12 +36,17 @@ export class Session {
     return this.client.query<R>(sql, [...values]);
   }
 
-  /** Sends rows with COPY. */
-  async copy(table: string, { columns, chunks }: CopyRows): Promise<void> {
+  /**
+   * Sends rows with COPY.
+   *
+   * @param onSent is called when all of them are on their way
+   */
+  async copy(table: string, { columns, chunks }: CopyRows, onSent?: () => void): Promise<void> {
     const { from } = await import('pg-copy-streams');
     const stream = this.client.query(from(`COPY ${table} (${quotedList(columns)}) FROM STDIN`));
     const finished = once(stream, 'finish');
-    for (const chunk of chunks) stream.write(chunk);
+    for (const chunk of chunks.slice(0, -1)) stream.write(chunk);
+    stream.write(chunks.at(-1) ?? '', () => onSent?.());
     stream.end();
     await finished;
   }

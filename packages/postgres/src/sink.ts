@@ -43,7 +43,8 @@ export async function openSession(
   name: string,
   signal?: AbortSignal,
 ): Promise<Session> {
-  const settings = { idle_in_transaction_session_timeout: config.idleTimeoutMs };
+  // Amounts of money mean the same on every server: a point before the fraction.
+  const settings = { idle_in_transaction_session_timeout: config.idleTimeoutMs, options: '-c lc_monetary=C' };
   const client = await openClient(config, options, { name, settings, ...(signal === undefined ? {} : { signal }) });
   return new Session(client);
 }

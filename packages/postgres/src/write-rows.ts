@@ -4,10 +4,12 @@ import type { ChangeStep } from './row-changes.js';
 import type { Session } from './session.js';
 import type { TablePlan, WritePlan } from './tables.js';
 
-/** Where a plan is, for who wants to know what it failed at. */
+/** Where a plan is. */
 export interface Progress {
-  /** Rows that are being copied straight into their table; undefined while something else is done. */
+  /** Rows that are being copied straight into their table, to know what it failed at; undefined while something else is done. */
   copying?: CopyRows | undefined;
+  /** Called when the server has something to do and this process has not. */
+  readonly onWaiting?: () => void;
 }
 
 /** Does what a plan says, on a connection that has a transaction open. Rejects with the server's error. */
@@ -16,9 +18,9 @@ export async function writeRows(session: Session, { tables }: WritePlan, progres
     for (const step of plan.steps) {
       if (step.kind === 'append') {
         progress.copying = step.rows;
-        await session.copy(plan.table.name, step.rows);
+        await session.copy(plan.table.name, step.rows, progress.onWaiting);
         progress.copying = undefined;
-      } else await change(session, plan, step);
+      } else await change(session, plan, step, progress);
     }
   }
 }
@@ -29,15 +31,15 @@ export function isOneCopy({ tables }: WritePlan): boolean {
   return more === undefined && first?.steps.length === 1 && first.steps[0]?.kind === 'append';
 }
 
-async function change(session: Session, plan: TablePlan, step: ChangeStep): Promise<void> {
+async function change(session: Session, plan: TablePlan, step: ChangeStep, progress: Progress): Promise<void> {
   const { name } = plan.table;
   if (step.kind === 'truncate') return await session.run(`TRUNCATE ${name}`);
   if (step.kind === 'move') {
-    if (!(await moved(session, plan, step))) await put(session, plan, step.put);
+    if (!(await moved(session, plan, step))) await put(session, plan, step.put, progress);
     return;
   }
   if (step.deletes !== undefined) await remove(session, plan, step.deletes);
-  for (const rows of step.puts) await put(session, plan, rows);
+  for (const rows of step.puts) await put(session, plan, rows, progress);
 }
 
 async function remove(session: Session, { table, key }: TablePlan, rows: CopyRows): Promise<void> {
@@ -46,16 +48,18 @@ async function remove(session: Session, { table, key }: TablePlan, rows: CopyRow
   await session.run(`DELETE FROM ${table.name} AS target USING ${staging} AS gone WHERE ${same}; TRUNCATE ${staging}`);
 }
 
-async function put(session: Session, { table, key }: TablePlan, rows: CopyRows): Promise<void> {
+async function put(session: Session, { table, key }: TablePlan, rows: CopyRows, progress: Progress): Promise<void> {
   const staging = await stage(session, table.name, rows);
   const columns = quotedList(rows.columns);
   const rest = rows.columns.filter((column) => !key.includes(column));
   const change = rest.map((column) => `${quoted(column)} = EXCLUDED.${quoted(column)}`).join(', ');
   // The last clause lets a column take the value of its source that would otherwise always get one of its own.
-  await session.run(
+  const inserting = session.run(
     `INSERT INTO ${table.name} (${columns}) OVERRIDING SYSTEM VALUE SELECT ${columns} FROM ${staging}
      ON CONFLICT (${quotedList(key)}) DO ${change === '' ? 'NOTHING' : `UPDATE SET ${change}`}; TRUNCATE ${staging}`,
   );
+  progress.onWaiting?.();
+  await inserting;
 }
 
 /** Gives a row its new key and values. Returns whether there was one. */

@@ -1,8 +1,9 @@
 import type { Checkpoint, Message, SinkBatch, SinkDriver, StoredPosition } from '@sluice/core/driver';
 import { BatchError, createMessage, parseConfig } from '@sluice/core/driver';
 import { breakPostgres, uniqueName } from '@sluice/testkit';
+import type { Client } from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type PostgresSinkConfig, postgres } from '../src/index.js';
+import { type PostgresOptions, type PostgresSinkConfig, postgres } from '../src/index.js';
 import { useDatabase } from './database.js';
 
 const database = useDatabase();
@@ -14,12 +15,16 @@ afterEach(async () => {
 const signal = new AbortController().signal;
 
 /** Opens the driver itself, as the engine does: what it does at which call is the point here. */
-async function open(pipeline: string, config: Omit<PostgresSinkConfig, 'url'>): Promise<SinkDriver> {
+async function open(
+  pipeline: string,
+  config: Omit<PostgresSinkConfig, 'url'>,
+  options: PostgresOptions = {},
+): Promise<SinkDriver> {
   const { sink } = postgres.descriptor;
   if (sink === undefined) throw new Error('there is no sink');
   const context = { pipeline, id: 'sink', signal, metrics: { add: () => {}, set: () => {} }, notice: () => {} };
   const settings = parseConfig(sink.config, { url: database.server.url, ...config }, 'test');
-  const driver = await sink.open(settings, {}, context);
+  const driver = await sink.open(settings, options, context);
   opened.push(driver);
   return driver;
 }
@@ -194,6 +199,23 @@ test('a deadlock is a conflict, and the rows can be written after a claim', asyn
     { id: 1, n: 9 },
     { id: 2, n: 3 },
   ]);
+});
+
+test('a serialization failure is a conflict, and the rows can be written after a claim', async () => {
+  const table = await database.table('id int PRIMARY KEY, n int');
+  await database.rows(`INSERT INTO ${table} VALUES (1, 0)`);
+  const isolation = "SET default_transaction_isolation = 'repeatable read'";
+  const onClient = (client: Client): void => void client.query(isolation);
+  const driver = await open(uniqueName('orders'), { table, mode: 'upsert' }, { onClient });
+  await claim(driver, 'p0');
+  await driver.write(batch('p0', { id: 2, n: 2 }), signal);
+  await database.rows(`UPDATE ${table} SET n = 5 WHERE id = 1`);
+  const error: unknown = await driver.write(batch('p0', { id: 1, n: 1 }), signal).catch((thrown: unknown) => thrown);
+  expect(postgres.descriptor.classify?.(error)).toMatchObject({ code: 'conflict' });
+  await claim(driver, 'p0');
+  await driver.write(batch('p0', { id: 1, n: 1 }), signal);
+  await driver.flush?.({ p0: position(1) }, signal);
+  expect(await database.rows(`SELECT id, n FROM ${table}`)).toEqual([{ id: 1, n: 1 }]);
 });
 
 test('says that a deferred constraint cannot name a row, and stores nothing', async () => {
