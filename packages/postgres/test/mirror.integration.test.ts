@@ -111,7 +111,7 @@ describe.each([17, 18] as const)('a mirror of changes of Postgres %i', (version)
     const columns = Object.keys(types).map((type, at) => `c${at} ${type}`);
     const tables = ['plain', '"With.dot"'];
     for (const table of tables) {
-      await run(`create table original.${table} (id int primary key, ${columns}, "__proto__" text, big text, same text);
+      await run(`create table original.${table} (id int primary key, ${columns.join(', ')}, "__proto__" text, big text, same text);
         alter table original.${table} alter big set storage external;
         create table mirrored.${table} (like original.${table} including all)`);
     }
@@ -141,7 +141,7 @@ describe.each([17, 18] as const)('a mirror of changes of Postgres %i', (version)
     const literals = Object.entries(types);
     for (let row = 0; literals.some(([, { length }]) => length >= row); row++) {
       const values = literals.map(([type, texts]) => `${literal(texts[row])}::${type}`);
-      await change((table) => `insert into ${table} values (${row}, ${values}, 'p${row}', ${toasted}, 'a')`);
+      await change((table) => `insert into ${table} values (${row}, ${values.join(', ')}, 'p${row}', ${toasted}, 'a')`);
     }
     await change((table) => `update ${table} set same = 'b', c3 = 5 where id < 3`);
     await change((table) => `update ${table} set id = id + 100, same = 'moved' where id in (1, 2)`);

@@ -14,7 +14,7 @@ import { serverFaults } from './server-faults.js';
 export type SinkMode = Pick<PostgresSinkConfig, 'mode' | 'atomic'>;
 
 const columns = { payload: 'payload', key: 'key', headers: 'headers', at: 'timestamp' };
-const refusedPayload = Buffer.from('the server refuses this');
+const refusedText = 'the server refuses this';
 const wrongPassword = 'wrong-horse-staple';
 
 /** Tables that hold every part of a message. */
@@ -40,7 +40,7 @@ export async function openSinkHarness(mode: SinkMode, kills?: number): Promise<H
       missing: wrong({ table: 'not_there', columns }),
       wrongCredentials: wrong({ password: wrongPassword }),
       unreachable: wrong({ port: 1 }),
-      refused: () => ({ payload: refusedPayload, key: Buffer.from('refused') }),
+      refused: () => ({ payload: Buffer.from(refusedText), key: Buffer.from('refused') }),
       isCommitRequest: (bytes) => holdsCommit(Buffer.from(bytes), mode),
       ...(kills === undefined ? {} : { kills }),
     },
@@ -62,7 +62,7 @@ async function createPlace(server: PostgresServer, mode: SinkMode): Promise<Sink
   await rowsOf(
     server,
     `CREATE TABLE "${table}" (n bigserial, key bytea ${mode.mode === 'append' ? '' : 'PRIMARY KEY'},
-       payload bytea CHECK (payload <> '${refusedPayload}'), headers json, at timestamptz)`,
+       payload bytea CHECK (payload <> '${refusedText}'), headers json, at timestamptz)`,
   );
   return {
     config: { url: server.url, table, columns, ...mode },

@@ -1,4 +1,4 @@
-import { BatchError, type Message } from '@sluice/core/driver';
+import { BatchError, type Message, type Value } from '@sluice/core/driver';
 import { keyText } from '@sluice/core/testing';
 import { brokenMessages, withMessages } from './broken-messages.js';
 import { brokenSink, type Mutant } from './mutant.js';
@@ -39,12 +39,7 @@ export const writeValueMutants: readonly Mutant[] = [
     what: 'writes whole numbers beyond those of JSON as others',
     says: /the one at 1 is not as it was given/,
     mutate: brokenMessages((messages) =>
-      messages.map((message) => ({
-        ...message,
-        payload: JSON.parse(
-          JSON.stringify(message.payload, (_, each: unknown) => (typeof each === 'bigint' ? Number(each) : each)),
-        ),
-      })),
+      messages.map(({ payload, ...rest }) => ({ ...rest, payload: rounded(payload) })),
     ),
   },
   {
@@ -69,3 +64,9 @@ export const writeValueMutants: readonly Mutant[] = [
     })),
   },
 ];
+
+/** As a client makes of it that knows the numbers of JavaScript alone. */
+function rounded(payload: Value): Value {
+  const text = JSON.stringify(payload, (_, each: unknown) => (typeof each === 'bigint' ? Number(each) : each));
+  return JSON.parse(text) as Value; // it was one
+}
