@@ -57,12 +57,23 @@ function opening(name) {
 
 function blocksOf(descriptor, file) {
   const directions = Object.entries(describeConnector(descriptor)).filter(([, value]) => value.fields);
-  const blocks = new Map(directions.map(([name, { fields }]) => [`${name}-config`, optionsTable(fields)]));
-  for (const [name, { capabilities }] of directions) {
-    if (!capabilities)
+  const blocks = new Map(directions.map(([name, half]) => [`${name}-config`, optionsOf(half)]));
+  for (const [name, half] of directions) {
+    if ((half.forms ?? [half]).some(({ capabilities }) => !capabilities))
       problems.push(`${file}: no example of a ${name} config; give required fields .meta({ examples: [...] })`);
   }
-  return blocks.set('capabilities', directions.map(capabilitiesTable).join('\n\n'));
+  return blocks.set('capabilities', directions.flatMap(capabilitiesTables).join('\n\n'));
+}
+
+// Of a config with several forms, first what all of them have, then what is special in each.
+function optionsOf({ fields, forms = [] }) {
+  if (forms.length < 2) return optionsTable(fields);
+  const texts = forms.map((form) => new Set(form.fields.map(JSON.stringify)));
+  const isShared = (field) => texts.every((text) => text.has(JSON.stringify(field)));
+  const parts = forms.map(({ tag, fields: own }) => {
+    return `With ${code(tag.join(': '))} also:\n\n${optionsTable(own.filter((field) => !isShared(field)))}`;
+  });
+  return [optionsTable(fields.filter(isShared)), ...parts].join('\n\n');
 }
 
 function optionsTable(fields) {
@@ -76,8 +87,12 @@ function optionsTable(fields) {
   return table(['Option', 'Type', 'Default', 'Description'], rows);
 }
 
-function capabilitiesTable([name, { capabilities = {}, example = {} }]) {
+function capabilitiesTables([name, half]) {
   const title = `${name[0].toUpperCase()}${name.slice(1)}`;
+  return (half.forms ?? [half]).map((form) => capabilitiesTable(title, form));
+}
+
+function capabilitiesTable(title, { capabilities = {}, example = {} }) {
   const config = Object.keys(example).length === 0 ? 'the default config' : code(JSON.stringify(example));
   const rows = flat(capabilities).map(([path, value]) => [code(path), code(String(value))]);
   return `${title}, with ${config}:\n\n${table(['Capability', 'Value'], rows)}`;

@@ -133,6 +133,45 @@ describe('describeConnector', () => {
     ]);
   });
 
+  test('describes each form of a config that is one of several', () => {
+    const url = z.string().describe('Where.');
+    const config = z.discriminatedUnion('mode', [
+      z
+        .strictObject({ url, mode: z.literal('all'), size: z.int() })
+        .meta({ examples: [{ url: 'a', mode: 'all', size: 1 }] }),
+      z.strictObject({ url, mode: z.literal('new'), size: z.string().optional() }),
+    ]);
+    const capabilities = (given: unknown): SourceCapabilities => ({
+      ...reading,
+      bounded: JSON.stringify(given).includes('"all"'),
+    });
+    const { forms, fields, example } = describeConnector(connector(config, capabilities)).source ?? {};
+    const row = { required: true, secret: false, description: '' };
+    const where = { ...row, path: 'url', type: 'string', description: 'Where.' };
+    expect(forms).toEqual([
+      {
+        tag: ['mode', 'all'],
+        fields: [where, { ...row, path: 'mode', type: '"all"' }, { ...row, path: 'size', type: 'integer' }],
+        capabilities: { ...reading, bounded: true },
+        example: { url: 'a', mode: 'all', size: 1 },
+      },
+      {
+        tag: ['mode', 'new'],
+        fields: [
+          where,
+          { ...row, path: 'mode', type: '"new"' },
+          { ...row, path: 'size', type: 'string', required: false },
+        ],
+      },
+    ]);
+    expect(fields).toEqual([
+      where,
+      { ...row, path: 'mode', type: '"all" | "new"' },
+      { ...row, path: 'size', type: 'integer | string', required: false },
+    ]);
+    expect(example).toEqual({ url: 'a', mode: 'all', size: 1 });
+  });
+
   test('a config that holds itself ends', () => {
     interface Tree {
       readonly name: string;

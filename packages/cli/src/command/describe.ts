@@ -1,4 +1,4 @@
-import { describeConnector } from '@sluice/core/driver';
+import { type ConnectorDescription, describeConnector } from '@sluice/core/driver';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { type ExitCode, exitCode, exitCodeOf } from '../exit-code.js';
@@ -56,24 +56,34 @@ async function describe(connector: string | undefined, options: DescribeOptions,
   return exitCode.done;
 }
 
+type Fields = NonNullable<ConnectorDescription['source']>['fields'];
+
 async function describeOne(name: string, output: Output): Promise<void> {
   const { connector, from } = await resolve(name);
   const description = describeConnector(connector.descriptor);
   const lines = (['source', 'sink'] as const).flatMap((direction) => {
     const half = description[direction];
     if (half === undefined) return [];
-    const fields = half.fields.map((field) => {
-      const facts = [
-        field.type,
-        field.required ? 'required' : '',
-        field.secret ? 'secret' : '',
-        field.default === undefined ? '' : `default ${JSON.stringify(field.default)}`,
-      ];
-      return `  ${field.path}  (${facts.filter(Boolean).join(', ')})\n      ${field.description}`;
+    const forms = half.forms ?? [{ fields: half.fields }];
+    return forms.flatMap((form) => {
+      const title = 'tag' in form ? `${direction}, ${form.tag.join(': ')}:` : `${direction}:`;
+      return ['', title, ...fieldLines(form.fields)];
     });
-    return ['', `${direction}:`, ...(fields.length === 0 ? ['  no fields'] : fields)];
   });
   output.result(description, [`${description.name}: ${description.title} (${from})`, ...lines].join('\n'));
+}
+
+function fieldLines(fields: Fields): readonly string[] {
+  if (fields.length === 0) return ['  no fields'];
+  return fields.map((field) => {
+    const facts = [
+      field.type,
+      field.required ? 'required' : '',
+      field.secret ? 'secret' : '',
+      field.default === undefined ? '' : `default ${JSON.stringify(field.default)}`,
+    ];
+    return `  ${field.path}  (${facts.filter(Boolean).join(', ')})\n      ${field.description}`;
+  });
 }
 
 async function resolve(name: string): ReturnType<typeof resolveConnector> {

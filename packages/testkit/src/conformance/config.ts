@@ -45,7 +45,7 @@ export const configBehaviours: readonly Behaviour[] = [
       requiredAnywhere(subject) ? undefined : { because: 'its config has no required field' },
     async run(trial) {
       for (const { direction, config } of await placeConfigs(trial)) {
-        for (const field of requiredFields(trial.harness.connector, direction))
+        for (const field of requiredFields(trial.harness.connector, direction, config))
           expectRefused(trial, direction, without(config, field), [field]);
       }
     },
@@ -56,7 +56,7 @@ export const configBehaviours: readonly Behaviour[] = [
     inapplicable: () => undefined,
     async run(trial) {
       for (const { direction, config } of await placeConfigs(trial)) {
-        const [field] = requiredFields(trial.harness.connector, direction);
+        const [field] = requiredFields(trial.harness.connector, direction, config);
         const broken = {
           ...(field === undefined ? config : without(config, field)),
           firstUnknown: 1,
@@ -194,8 +194,19 @@ function without(config: Config, field: string): Config {
   return Object.fromEntries(Object.entries(config).filter(([name]) => name !== field));
 }
 
-function requiredFields(connector: Subject['harness']['connector'], direction: Direction): readonly string[] {
-  return describeConnector(connector)[direction]?.schema.required ?? [];
+/** Of a config that has several forms, those of its form without the field that tells the forms apart; of all forms when there is none. */
+function requiredFields(
+  connector: Subject['harness']['connector'],
+  direction: Direction,
+  config?: Config,
+): readonly string[] {
+  const description = describeConnector(connector)[direction];
+  if (description?.forms === undefined) return description?.schema.required ?? [];
+  return description.forms
+    .filter(({ tag: [field, value] }) => config === undefined || config[field] === value)
+    .flatMap(({ tag: [tag], fields }) =>
+      fields.filter(({ path, required }) => required && path !== tag && !/[.[]/.test(path)).map(({ path }) => path),
+    );
 }
 
 function requiredAnywhere({ harness }: Subject): boolean {
