@@ -2,6 +2,7 @@ import { isConnectorError, z } from '@sluice/core/driver';
 import {
   checkConnection,
   connectionFields,
+  type ModeSchema,
   type PostgresConnectionConfig,
   type PostgresConnectionSettings,
 } from './config.js';
@@ -31,17 +32,11 @@ export interface CdcSourceSettings extends PostgresConnectionSettings {
   readonly statusIntervalMs: number;
 }
 
-/** A parsed config of the source. */
-export type PostgresSourceSettings = CdcSourceSettings;
-
 /** Config of the source with `mode: cdc`; see {@link CdcSourceSettings} for each field. */
 export type CdcSourceConfig = PostgresConnectionConfig &
   Pick<CdcSourceSettings, 'mode' | 'slot' | 'publication'> & {
     readonly [Field in 'snapshot' | 'tables' | 'create' | 'statusIntervalMs']?: CdcSourceSettings[Field] | undefined;
   };
-
-/** Config of the source. */
-export type PostgresSourceConfig = CdcSourceConfig;
 
 const table = z.string().superRefine((text, context) => {
   try {
@@ -52,8 +47,8 @@ const table = z.string().superRefine((text, context) => {
   }
 });
 
-/** Schema of the source's config. */
-export const sourceConfig: z.ZodType<PostgresSourceSettings, PostgresSourceConfig> = z
+/** Schema of the source's config with `mode: cdc`. */
+export const cdcConfig: ModeSchema<CdcSourceSettings, CdcSourceConfig> = z
   .strictObject({
     ...connectionFields,
     mode: z.literal('cdc').describe('`cdc`: changes as they are committed, by logical replication.'),

@@ -8,6 +8,7 @@ import type {
 } from '@sluice/core/driver';
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client } from 'pg';
+import type { CdcSourceSettings } from './cdc-config.js';
 import { type CdcPosition, parsePosition } from './cdc-position.js';
 import { CdcReading } from './cdc-reading.js';
 import { openClient } from './client.js';
@@ -26,7 +27,6 @@ import {
   slotState,
   startIn,
 } from './replication-slot.js';
-import type { CdcSourceSettings } from './source-config.js';
 import { shapeOf, type TableShape } from './table-shape.js';
 
 /** Opens the source: nothing is streamed before it is read. */

@@ -49,6 +49,13 @@ export type PostgresConnectionConfig = {
   readonly [Field in keyof PostgresConnectionSettings]?: PostgresConnectionSettings[Field] | undefined;
 };
 
+/** A schema that is one of several, told apart by a field that is a literal. */
+export type ModeSchema<Settings, Config> = z.ZodType<
+  Settings,
+  Config,
+  z.core.$ZodTypeInternals<Settings, Config> & z.core.$ZodTypeDiscriminableInternals
+>;
+
 const text = z.string().min(1);
 
 /** Fields that the schemas of source and sink both have. */

@@ -2,6 +2,7 @@ import { type Connector, defineConnector } from '@sluice/core/driver';
 import { classifyPostgresError } from './error.js';
 import type { PostgresOptions } from './options.js';
 import { needsStructure, sinkConfig } from './sink-config.js';
+import { sourceCapabilities } from './source-capabilities.js';
 import { sourceConfig } from './source-config.js';
 
 const columnsFrom =
@@ -22,16 +23,7 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
     classify: classifyPostgresError,
     source: {
       config: sourceConfig,
-      capabilities: () => ({
-        position: 'engine',
-        replayable: true,
-        order: 'partition',
-        bounded: false,
-        window: false,
-        changes: true,
-        keyed: false, // a table need not have a key
-        lagUnit: 'bytes',
-      }),
+      capabilities: sourceCapabilities,
       open: async (config, options: PostgresOptions, context) =>
         (await import('./source.js')).openPostgresSource(config, options, context),
       check: async (config, options, signal) =>

@@ -1,11 +1,7 @@
+export type { CdcSourceConfig, CdcSourceSettings } from './cdc-config.js';
 export { type PostgresCheckpointsConfig, postgresCheckpoints } from './checkpoint-store.js';
 export type { PostgresConnectionConfig, PostgresConnectionSettings, SslMode } from './config.js';
 export { postgres } from './connector.js';
 export type { PostgresOptions } from './options.js';
 export type { PostgresSinkConfig, PostgresSinkSettings, WriteMode } from './sink-config.js';
-export type {
-  CdcSourceConfig,
-  CdcSourceSettings,
-  PostgresSourceConfig,
-  PostgresSourceSettings,
-} from './source-config.js';
+export type { PostgresSourceConfig, PostgresSourceSettings } from './source-config.js';

@@ -1,11 +1,10 @@
 import type { Discovered, DriverContext, SourceDriver, TeardownRequest } from '@sluice/core/driver';
 import { checkCdcSource, openCdcSource } from './cdc-source.js';
+import { teardownCdcSource } from './cdc-teardown.js';
 import { openClient } from './client.js';
 import { discoverTables } from './discover.js';
 import { endClient } from './end-client.js';
 import type { PostgresOptions } from './options.js';
-import { dropPublication, publicationState } from './publication.js';
-import { dropSlot, slotState } from './replication-slot.js';
 import type { PostgresSourceSettings } from './source-config.js';
 
 /** Opens the source in the mode that the config names. */
@@ -14,7 +13,10 @@ export function openPostgresSource(
   options: PostgresOptions,
   context: DriverContext,
 ): Promise<SourceDriver> {
-  return openCdcSource(config, options, context);
+  switch (config.mode) {
+    case 'cdc':
+      return openCdcSource(config, options, context);
+  }
 }
 
 /** Whether the source could be read with this config; makes nothing. */
@@ -23,7 +25,10 @@ export function checkPostgresSource(
   options: PostgresOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  return checkCdcSource(config, options, signal);
+  switch (config.mode) {
+    case 'cdc':
+      return checkCdcSource(config, options, signal);
+  }
 }
 
 /** The tables that this user may read. */
@@ -40,31 +45,14 @@ export async function discoverPostgresSource(
   }
 }
 
-/**
- * The slot, and the publication if this connector made it. A slot that is being read is not removed: the server refuses it
- * (`conflict`).
- */
-export async function teardownPostgresSource(
-  { slot: slotName, publication, ...connection }: PostgresSourceSettings,
+/** What was made outside for this source; removed when asked. */
+export function teardownPostgresSource(
+  config: PostgresSourceSettings,
   options: PostgresOptions,
-  { pipeline, remove, signal }: TeardownRequest,
+  request: TeardownRequest,
 ): Promise<readonly string[]> {
-  const client = await openClient(connection, options, { name: `sluice ${pipeline} teardown`, signal });
-  try {
-    const lines: string[] = [];
-    const slot = await slotState(client, slotName);
-    if (slot !== undefined) {
-      const megabytes = (slot.retainedBytes / 1e6).toFixed(1);
-      const use = slot.activePid === undefined ? 'not in use' : `in use by process ${slot.activePid}`;
-      if (remove) await dropSlot(client, slotName);
-      lines.push(`replication slot "${slotName}" (${use}, keeps ${megabytes} MB of the log)`);
-    }
-    if ((await publicationState(client, publication)) === 'own') {
-      if (remove) await dropPublication(client, publication);
-      lines.push(`publication "${publication}"`);
-    }
-    return lines;
-  } finally {
-    await endClient(client);
+  switch (config.mode) {
+    case 'cdc':
+      return teardownCdcSource(config, options, request);
   }
 }

@@ -1,8 +1,8 @@
 import type { DriverContext, Message, Position, SourceBatch, SourceDriver } from '@sluice/core/driver';
 import { uniqueName } from '@sluice/testkit';
 import { expect, onTestFinished } from 'vitest';
+import { type CdcSourceConfig, cdcConfig as schema } from '../src/cdc-config.js';
 import { openPostgresSource } from '../src/source.js';
-import { type CdcSourceConfig, sourceConfig } from '../src/source-config.js';
 import type { Database } from './database.js';
 
 /** For what has to happen in other processes, or after some time. */
@@ -54,7 +54,7 @@ export function cdcConfig(database: Database, given: Partial<CdcSourceConfig> = 
 }
 
 export async function openCdc(config: CdcSourceConfig, context: DriverContext = testContext()): Promise<SourceDriver> {
-  const driver = await openPostgresSource(sourceConfig.parse(config), {}, context);
+  const driver = await openPostgresSource(schema.parse(config), {}, context);
   onTestFinished(() => driver.close());
   return driver;
 }
