@@ -19,6 +19,11 @@ export interface DriverContext {
   /** Aborted when opening is given up. */
   readonly signal: AbortSignal;
   readonly metrics: DriverMetrics;
+  /**
+   * Of a source: whether its position is stored in one step with the data, so that what was read behind a stored position has
+   * left no trace anywhere when it is read again. Left out: it may have.
+   */
+  readonly atomic?: boolean;
   /** Tells the user something that is not an error: a smaller buffer than asked for, a datagram that was cut. */
   notice(text: string): void;
 }

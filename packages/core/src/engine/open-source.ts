@@ -15,10 +15,10 @@ export interface SourceOpening {
 }
 
 /** Opens the driver of a source, trying again with back-off what may pass. */
-export function openSource(run: Run, { id, source }: SourcePlan, opening: SourceOpening): Promise<SourceDriver> {
+export function openSource(run: Run, { id, source, owner }: SourcePlan, opening: SourceOpening): Promise<SourceDriver> {
   const descriptor = source.connector.source;
   if (descriptor === undefined) throw new ConnectorError('unsupported', `${source.connector.name} has no source`);
-  const context = run.driverContext(id, source.connector.name);
+  const context = { ...run.driverContext(id, source.connector.name), atomic: owner === 'sink' };
   return openDriver<SourceDriver>({
     ...opening,
     open: async (signal) => descriptor.open(source.config, source.options, { ...context, signal }),

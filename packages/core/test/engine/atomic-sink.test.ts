@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineConnector } from '../../src/define-connector.js';
 import {
   crash,
   delay,
@@ -43,6 +45,33 @@ describe('an atomic sink', () => {
     here.produce('p', 'c');
     await here.run({ sink: atomic });
     expect(here.stored()).toEqual(['a', 'b', 'c']);
+  });
+
+  it.each([true, false])('lets the source know whether positions are stored with the data: %s', async (isAtomic) => {
+    const told: unknown[] = [];
+    const source = defineConnector({
+      name: 'listener',
+      title: 'Listener',
+      contract: 1,
+      source: {
+        config: z.strictObject({}),
+        capabilities: () => ({
+          position: 'engine',
+          replayable: true,
+          order: 'partition',
+          bounded: true,
+          window: false,
+          changes: false,
+          keyed: false,
+        }),
+        open: (_config, _options, context) => {
+          told.push(context.atomic);
+          return Promise.resolve({ read: async function* () {}, close: () => Promise.resolve() });
+        },
+      },
+    });
+    await here.run({ sources: { source: source.source({}) }, sink: { atomic: isAtomic } });
+    expect(told).toEqual([isAtomic]);
   });
 
   it('is claimed again at the start of every lease, after what was taken over is flushed', async () => {
