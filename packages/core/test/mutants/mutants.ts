@@ -139,6 +139,16 @@ export const mutants: readonly Mutant[] = [
     test: { file: 'leases.test.ts', title: 'does not commit under the new lease what was written under the old one' },
   },
   {
+    name: 'ends the run though a partition of the last set was lost',
+    file: 'source-runner.ts',
+    find: '    if (this.#isLastSet) this.#fail(error);\n',
+    replace: '',
+    test: {
+      file: 'leases.test.ts',
+      title: 'is read again before the run ends when its loss is found out by the last commit',
+    },
+  },
+  {
     name: 'flushes half a message',
     file: 'sink-writer.ts',
     find: ' && (!atomic || stuck() || this.#queues.begun === 0));',
