@@ -74,6 +74,11 @@ export class Lease {
     return owner === 'store' || (owner === 'source' && this.driver.commit !== undefined);
   }
 
+  /** Whether everything that was read is settled; what a flush has taken is not before it has succeeded. */
+  get isSettled(): boolean {
+    return this.tracker.empty && this.unsettled.messages === 0;
+  }
+
   /** Durable messages that come again unless whoever keeps the position hears of them. */
   get untold(): number {
     return this.durableMessages - this.toldMessages;

@@ -131,13 +131,13 @@ export class SourceRunner {
       await this.#unlessFailed(this.#settleAll());
       if (this.#run.stopping) return;
       // A restart may have come between: its leases are waited for; else something is stuck, and time may help.
-      if (this.#allEnded() && [...this.#held.values()].some((lease) => !lease.tracker.empty)) {
+      if (this.#allEnded() && [...this.#held.values()].some((lease) => !lease.isSettled)) {
         await sleep(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs, this.#run.stopSignal);
       }
       complete =
         this.#failure === undefined &&
         this.#allEnded() &&
-        [...this.#held.values()].every((lease) => !lease.discarded && lease.tracker.empty);
+        [...this.#held.values()].every((lease) => !lease.discarded && lease.isSettled);
       const { onEnd } = this.#run.plan;
       if (!complete || onEnd === undefined || !this.plan.source.capabilities.bounded) continue;
       onEnd();

@@ -235,6 +235,20 @@ describe.each([
   });
 });
 
+describe('a flush that fails when all else is done', () => {
+  it('does not let the run end before everything is written again', async () => {
+    here.produce('p', 'a', 'b');
+    here.system.faults.next('source.read', undefined, delay(50));
+    here.system.faults.next('sink.write', undefined, fail('conflict'), delay(10));
+    here.system.faults.next('source.commit', undefined, delay(15)); // what had been settled before the failed write
+    here.system.faults.next('sink.flush', undefined, fail('conflict', 1000));
+    const sink = { atomic: true, preferred: { maxMessages: 1 } };
+    const stats = await here.run({ source: { batchMessages: 1 }, sink, flush: { maxMessages: 1 } });
+    expect(stats.unsettled).toBe(0);
+    expect(here.stored()).toEqual(['a', 'b']);
+  });
+});
+
 describe('a flush that has happened and is said to have failed', () => {
   it('stores everything a second time where the sink is not atomic', async () => {
     here.produce('p', 'a', 'b');
