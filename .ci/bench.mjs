@@ -48,7 +48,8 @@ for (const ended of runs) endWith(ended);
 /** Runs a benchmark. One that misses its target does not keep the next one from running. */
 function run(file) {
   const output = rest.includes('--json') ? 'pipe' : 'inherit';
-  return spawnSync(process.execPath, [file, ...rest], { stdio: ['inherit', output, 'inherit'], encoding: 'utf8' });
+  const args = ['--import', './.ci/resolve-typescript.mjs', file, ...rest];
+  return spawnSync(process.execPath, args, { stdio: ['inherit', output, 'inherit'], encoding: 'utf8' });
 }
 
 function nameOf(file) {

@@ -21,6 +21,7 @@ import {
   type SourceDriver,
   z,
 } from '@sluice/core/driver';
+import { collectMetrics } from './metrics.js';
 
 const runs = 5;
 const durationMs = 500;
@@ -269,9 +270,7 @@ async function measureAll(): Promise<Result[]> {
   });
 }
 
-function median(of: readonly number[]): number {
-  return of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)] ?? Number.NaN;
-}
+const median = (of: readonly number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1] ?? Number.NaN;
 
 function print(results: readonly Result[]): void {
   console.log(`CPU time, median of ${runs} runs of ${durationMs} ms in turn; batches of 500 but where it says one`);
@@ -287,6 +286,7 @@ function print(results: readonly Result[]): void {
   );
 }
 
+await using _metrics = collectMetrics();
 const results = await measureAll();
 const missed = results
   .filter(({ targetNs, pipelineNs }) => pipelineNs > 2 * (targetNs ?? Number.POSITIVE_INFINITY))

@@ -4,13 +4,8 @@
 //   pnpm bench postgres cdc [--json] [--messages 1000000] [--repeat 3]
 import { parseArgs } from 'node:util';
 import { startPostgres } from '@sluice/testkit';
-import type { CdcRun } from './cdc-run.js';
+import { type CdcRun, removeRows, runCdcSubject, writeRows } from './cdc-run.js';
 import type { CdcSubject } from './cdc-subject.js';
-
-// Node runs this file as it is, and looks for no .ts behind a .js.
-const { removeRows, runCdcSubject, writeRows } = (await import(
-  new URL('cdc-run.ts', import.meta.url).href
-)) as typeof import('./cdc-run.js');
 
 const subjects: readonly CdcSubject[] = ['pipeline', 'bare client'];
 

@@ -1,0 +1,9 @@
+// node --import .ci/resolve-typescript.mjs x.ts: Node strips the types of x.ts, and with this it also finds `y.ts` where `./y.js` is imported.
+import { registerHooks } from 'node:module';
+
+registerHooks({
+  resolve: (specifier, context, next) => {
+    const isSource = specifier.startsWith('.') && context.parentURL?.endsWith('.ts');
+    return next(isSource ? specifier.replace(/\.js$/, '.ts') : specifier, context);
+  },
+});
