@@ -32,6 +32,7 @@ export {
   type KafkaFaultWatch,
   type KafkaRequest,
 } from './servers/kafka-faults.js';
+export { type HalvedKafkaServer, startHalvedKafka } from './servers/lost-broker.js';
 export {
   type PostgresServer,
   type PostgresVersion,

@@ -18,7 +18,8 @@ export interface BrokerOptions {
 /** Formats the storage if that was not done, and starts the broker. */
 export const brokerCommand = '/etc/kafka/docker/run';
 
-const direct: KafkaListener = { name: 'DIRECT', protocol: 'PLAINTEXT', port: 9092 };
+/** Past the proxy. */
+export const direct: KafkaListener = { name: 'DIRECT', protocol: 'PLAINTEXT', port: 9092 };
 const proxied: KafkaListener = { name: 'PROXIED', protocol: 'PLAINTEXT', port: 9094 };
 
 /** Starts a broker in a container and waits until it works. */

@@ -79,7 +79,31 @@ export function kafkaSettings(
     'inter.broker.listener.name': inside.name,
     ...settings,
   };
-  return Object.entries(all)
+  return propertiesOf(all);
+}
+
+/**
+ * The text of `server.properties` of a second broker in the container of the first. No client can reach it, but it has their
+ * listener, because without that they are not told of it.
+ */
+export function lostBrokerSettings({ name, protocol }: KafkaListener): string {
+  const addresses = `${inside.name}://localhost:9191,${name}://localhost:9192`;
+  return propertiesOf({
+    ...defaults,
+    'process.roles': 'broker',
+    'node.id': '2',
+    'log.dirs': '/tmp/lost-broker',
+    listeners: addresses,
+    'advertised.listeners': addresses,
+    'listener.security.protocol.map': [...own, { name, protocol }]
+      .map((each) => `${each.name}:${each.protocol}`)
+      .join(),
+    'inter.broker.listener.name': inside.name,
+  });
+}
+
+function propertiesOf(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
     .map(([name, value]) => `${name}=${escapeValue(value)}\n`)
     .join('');
 }
