@@ -27,7 +27,8 @@ const storeConfig = z.strictObject({
  * - A save is durable when it resolves: all replicas in sync have it.
  * - A claim takes over: it raises the epoch of the pipeline's transactional id, `sluice/<pipeline>`, so the older holder's next
  *   save rejects with `fenced`. Whether a save whose answer got lost has happened, the next claim tells.
- * - Nothing is open before the first call, and the store can be used again after `close()`.
+ * - It is connected only while something is claimed or read, so a program ends by itself when its pipelines have. After `close()` the
+ *   store can be used again.
  *
  * Needs the rights to read and write the topic, to create it when it does not exist, and WRITE on the transactional ids.
  *

@@ -15,22 +15,33 @@ import { Transaction } from './transaction.js';
 const transactionTimeoutMs = 60_000;
 const maxRequestBytes = 1_000_000;
 
-/** A checkpoint store that connects with its first call. */
+/** A checkpoint store that is connected while something is claimed or read: a program ends by itself when its pipelines have. */
 export function topicCheckpoints(settings: KafkaCheckpointsSettings, options: KafkaOptions): CheckpointStore {
   const closing = new AbortController();
   const { signal } = closing;
   let opening: Promise<KafkaCluster> | undefined;
   const claims = new Set<CheckpointClaim>();
 
-  const open = async (): Promise<KafkaCluster> => {
+  let users = 0;
+  const enter = async (): Promise<KafkaCluster> => {
     if (signal.aborted) throw new ConnectorError('closed', 'the checkpoint store was closed');
-    opening ??= openCluster(settings, options, signal).catch((error: unknown) => {
-      opening = undefined;
+    users += 1;
+    try {
+      opening ??= openCluster(settings, options, signal);
+      const cluster = await opening;
+      await ensureCheckpointTopic(cluster, settings.topic, signal);
+      return cluster;
+    } catch (error) {
+      leave();
       throw error;
-    });
-    const cluster = await opening;
-    await ensureCheckpointTopic(cluster, settings.topic, signal);
-    return cluster;
+    }
+  };
+  const leave = (): void => {
+    users -= 1;
+    if (users > 0) return;
+    // Whoever has opened it hears of a failure.
+    opening?.then((cluster) => cluster.close()).catch(() => undefined);
+    opening = undefined;
   };
 
   return {
@@ -38,24 +49,36 @@ export function topicCheckpoints(settings: KafkaCheckpointsSettings, options: Ka
     durable: true,
     load: (pipeline) =>
       explained('load', async () => {
-        const cluster = await open();
-        const log = new CheckpointLog(cluster, new TopicDirectory(cluster, false), settings.topic);
-        return (await readCheckpoint({ pipeline, log, signal })).checkpoint;
+        const cluster = await enter();
+        try {
+          const log = new CheckpointLog(cluster, new TopicDirectory(cluster, false), settings.topic);
+          return (await readCheckpoint({ pipeline, log, signal })).checkpoint;
+        } finally {
+          leave();
+        }
       }),
     claim: (pipeline) =>
       explained('claim', async () => {
-        const cluster = await open();
+        const cluster = await enter();
         const directory = new TopicDirectory(cluster, false);
         const log = new CheckpointLog(cluster, directory, settings.topic);
         const id = `sluice/${encodeURIComponent(pipeline)}`;
         const transaction = new Transaction(id, { cluster, directory, transactionTimeoutMs, maxRequestBytes });
-        const holder = new CheckpointHolder({ pipeline, log, transaction, signal });
-        const claim = claimOf(holder, await holder.claim(), () => {
+        const end = (): void => {
           transaction.close();
-          claims.delete(claim);
-        });
-        claims.add(claim);
-        return claim;
+          leave();
+        };
+        try {
+          const holder = new CheckpointHolder({ pipeline, log, transaction, signal });
+          const claim = claimOf(holder, await holder.claim(), () => {
+            if (claims.delete(claim)) end();
+          });
+          claims.add(claim);
+          return claim;
+        } catch (error) {
+          end();
+          throw error;
+        }
       }),
     close: async () => {
       await Promise.all([...claims].map((claim) => claim.release()));

@@ -6,6 +6,7 @@ import { kafkaCheckpoints } from '../src/index.js';
 import { sinkConfig } from '../src/sink-config.js';
 import { loadSinkPositions, saveSinkPositions } from '../src/sink-positions.js';
 import { batchOf, bytes, classified, never, type SinkWorld, sinkWorld } from './sink-world.js';
+import { eventually } from './source-world.js';
 
 let kafka: KafkaServer;
 let world: SinkWorld;
@@ -82,6 +83,24 @@ describe('a checkpoint store in Kafka', () => {
     expect(broken.struck).toBe(1);
     await claim.save(checkpoint(2));
     expect(await openStore().load(pipeline)).toEqual(checkpoint(2));
+  });
+
+  it('holds no connection when nothing is claimed, so that a program can end', async () => {
+    const isUnconnected = (): Promise<void> => eventually(async () => expect(kafka.proxy.connections).toBe(0));
+    await Promise.all(stores.splice(0).map((each) => each.close()));
+    await isUnconnected();
+    const store = openStore();
+    const [one, other] = [await store.claim(uniqueName('pipeline')), await store.claim(uniqueName('pipeline'))];
+    await one.release();
+    await one.release();
+    await other.save(checkpoint(1));
+    expect(kafka.proxy.connections).toBeGreaterThan(0);
+    await other.release();
+    await isUnconnected();
+    const again = await store.claim(uniqueName('pipeline'));
+    await again.save(checkpoint(1));
+    await store.close();
+    await isUnconnected();
   });
 
   it('refuses a damaged record with position_lost', async () => {
