@@ -1,6 +1,6 @@
 // One run of one subject, in a process of its own: prints how many messages it moved, in what time and with what CPU.
 import { createMessage, type Message, memoryCheckpoints, pipeline } from '@sluice/core';
-import { type DriverContext, defineConnector, type SinkBatch, type SinkDriver, z } from '@sluice/core/driver';
+import { defineConnector, z } from '@sluice/core/driver';
 import { kafka } from '@sluice/kafka';
 import kafkajs from 'kafkajs';
 
@@ -8,8 +8,8 @@ import kafkajs from 'kafkajs';
 export interface BenchOrder {
   readonly brokers: readonly string[];
   readonly topic: string;
-  /** `raw`: kafkajs in a loop by hand. `driver`: our driver in a loop by hand. `pipeline`: our driver in the engine. */
-  readonly subject: 'raw' | 'driver' | 'pipeline';
+  /** `raw`: kafkajs in a loop by hand. */
+  readonly subject: 'raw' | 'pipeline';
   readonly task: 'read' | 'write';
   readonly messages: number;
   readonly payloadBytes: number;
@@ -25,15 +25,6 @@ const keys = Array.from({ length: 1000 }, (_, index) => Buffer.from(`key ${index
 // Not older, or the broker deletes them for their age.
 const timestamp = Date.now();
 const ready: readonly Message[] = keys.map((key) => createMessage({ key, payload, timestamp }));
-
-const nothing = { add: () => undefined, set: () => undefined };
-const context: DriverContext = {
-  pipeline: 'bench',
-  id: 'bench',
-  signal: new AbortController().signal,
-  metrics: nothing,
-  notice: () => undefined,
-};
 
 /** What user code does with a message: it looks at all of it. */
 function look(key: unknown, value: unknown, timestamp: unknown, headers: unknown): number {
@@ -105,19 +96,6 @@ async function writeRaw(): Promise<void> {
   await producer.disconnect();
 }
 
-async function writeWithDriver(): Promise<void> {
-  const { sink } = kafka.descriptor;
-  if (sink === undefined) throw new Error('there is no sink');
-  const driver: SinkDriver = await sink.open(sink.config.parse({ brokers, topic }), {}, context);
-  const batch: SinkBatch = { messages: ready, slices: [{ partition: 'x:', from: 0, to: ready.length, position: 1 }] };
-  let left = total / batchMessages;
-  const lane = async (): Promise<void> => {
-    while (left-- > 0) await driver.write(batch, context.signal);
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-  await driver.close();
-}
-
 async function writeWithPipeline(): Promise<void> {
   await pipeline({
     name: 'bench',
@@ -146,23 +124,6 @@ async function readRaw(): Promise<void> {
   await consumer.disconnect();
 }
 
-async function readWithDriver(): Promise<void> {
-  const { source } = kafka.descriptor;
-  if (source === undefined) throw new Error('there is no source');
-  const config = source.config.parse({ brokers, topics: [topic], groupId, start: 'earliest', bounded: true });
-  const driver = await source.open(config, {}, context);
-  const read = async (partition: string): Promise<void> => {
-    const options = { maxMessages: 5000, maxBytes: 1024 * 1024, signal: context.signal };
-    for await (const { messages } of driver.read(partition, undefined, options)) see(messages);
-  };
-  for await (const partitions of driver.partitions?.(context.signal) ?? []) {
-    if (partitions.length === 0) continue;
-    await Promise.all(partitions.map(read));
-    break;
-  }
-  await driver.close();
-}
-
 async function readWithPipeline(): Promise<void> {
   await pipeline({
     name: 'bench',
@@ -172,8 +133,8 @@ async function readWithPipeline(): Promise<void> {
 }
 
 const runs = {
-  write: { raw: writeRaw, driver: writeWithDriver, pipeline: writeWithPipeline },
-  read: { raw: readRaw, driver: readWithDriver, pipeline: readWithPipeline },
+  write: { raw: writeRaw, pipeline: writeWithPipeline },
+  read: { raw: readRaw, pipeline: readWithPipeline },
 };
 
 const started = performance.now();
