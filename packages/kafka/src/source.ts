@@ -18,7 +18,7 @@ export async function openKafkaSource(
   options: KafkaOptions,
   context: DriverContext,
 ): Promise<SourceDriver> {
-  const { signal } = context;
+  const { signal, atomic = false } = context;
   const cluster = await openCluster(config, options, signal);
   try {
     return await untilAborted(cluster, signal, async () => {
@@ -27,12 +27,22 @@ export async function openKafkaSource(
       const lookup = { cluster, topics, isolation: config.isolation };
       const findEnds = (): Promise<Map<string, number>> => endOffsets(lookup, topics.partitions);
       const ends = config.bounded ? await patiently(config.requestTimeoutMs, signal, findEnds) : undefined;
-      return new KafkaSource(config, lookup, ends);
+      return new KafkaSource({ config, lookup, ends, beginsCommitted: !atomic });
     });
   } catch (error) {
     cluster.close();
     throw error;
   }
+}
+
+/** What a source reads. */
+interface Reading {
+  readonly config: KafkaSourceSettings;
+  readonly lookup: OffsetLookup;
+  /** Where it ends when it is bounded, by name of the partition. */
+  readonly ends: ReadonlyMap<string, number> | undefined;
+  /** Whether it begins at what the group has committed. Not when a sink keeps the positions: commits are for lag only then. */
+  readonly beginsCommitted: boolean;
 }
 
 /** Reads topics: as a member of a group, or all of their partitions. */
@@ -45,6 +55,7 @@ class KafkaSource implements SourceDriver {
   readonly #lookup: OffsetLookup;
   readonly #fetcher: Fetcher;
   readonly #group: GroupMember | undefined;
+  readonly #beginsCommitted: boolean;
   readonly #closing = new AbortController();
   /** Where a bounded source ends, by name of the partition. */
   readonly #ends: ReadonlyMap<string, number> | undefined;
@@ -54,7 +65,7 @@ class KafkaSource implements SourceDriver {
   readonly #finished = new Set<string>();
   #finishedOne = Promise.withResolvers<void>();
 
-  constructor(config: KafkaSourceSettings, lookup: OffsetLookup, ends: ReadonlyMap<string, number> | undefined) {
+  constructor({ config, lookup, ends, beginsCommitted }: Reading) {
     const { cluster, topics } = lookup;
     const { groupId } = config;
     this.#config = config;
@@ -62,6 +73,7 @@ class KafkaSource implements SourceDriver {
     this.#topics = topics;
     this.#lookup = lookup;
     this.#ends = ends;
+    this.#beginsCommitted = beginsCommitted;
     this.#early = new Set(topics.partitions.map(partitionName));
     this.#fetcher = new Fetcher(cluster, topics, config, this.#closing.signal);
     if (cluster.id !== undefined) this.identity = cluster.id;
@@ -189,7 +201,8 @@ class KafkaSource implements SourceDriver {
     try {
       return await patiently(this.#config.requestTimeoutMs, signal, async () => {
         if (start !== undefined) return startOffset(this.#lookup, place, start);
-        return (await this.#group?.committed(name)) ?? startOffset(this.#lookup, place, this.#startIn(place));
+        const committed = this.#beginsCommitted ? await this.#group?.committed(name) : undefined;
+        return committed ?? startOffset(this.#lookup, place, this.#startIn(place));
       });
     } catch (error) {
       if (signal.aborted) return undefined;

@@ -1,5 +1,8 @@
+import { pipeline } from '@sluice/core';
 import { type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { kafka } from '../src/connector.js';
+import { readTopic } from './read-topic.js';
 import { openSourceWorld, type SourceWorld, take, texts, until } from './source-world.js';
 
 let server: KafkaServer;
@@ -33,6 +36,24 @@ test('goes on where the group has committed', async () => {
   await until(() => second.texts.length === 5);
   expect(second.texts).toEqual(texts(10, 15));
   await second.close();
+});
+
+test('begins where a sink is that keeps the positions itself, and not where the group is', async () => {
+  const [from, one, other] = [await world.createTopic(), await world.createTopic(), await world.createTopic()];
+  const groupId = uniqueName('group');
+  const { brokers } = server;
+  await world.produce(from, texts(0, 10));
+  const copy = (topic: string): Promise<unknown> =>
+    pipeline({
+      name: uniqueName('pipeline'),
+      source: kafka.source({ brokers, topics: [from], groupId, bounded: true }),
+      sink: kafka.sink({ brokers, topic, transactional: true }),
+    }).run();
+  await copy(one);
+  await until(async () => (await committed(groupId, from))[0] === 10);
+  await copy(other);
+  for (const topic of [one, other])
+    expect((await readTopic(server, topic)).flat().map(({ value }) => String(value))).toEqual(texts(0, 10));
 });
 
 test('reads again what was not committed', async () => {
