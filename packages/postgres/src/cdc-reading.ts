@@ -1,8 +1,9 @@
 import { ConnectorError, type Position, type ReadOptions, type SourceBatch } from '@sluice/core/driver';
 import { type CdcPosition, parsePosition, toPosition } from './cdc-position.js';
+import type { ChangeFilter, Filtered, FilteredMessage } from './change-filter.js';
 import { type RowChange, type TransactionMark, toChangeMessage } from './change-message.js';
 import { formatLsn } from './lsn.js';
-import type { Begin, PgoutputMessage, Relation } from './pgoutput.js';
+import type { Begin, Relation } from './pgoutput.js';
 import { postgresEpochMs, type ReplicationStream } from './replication.js';
 import type { TableShape } from './table-shape.js';
 import { TransactionBatches } from './transaction-batches.js';
@@ -15,6 +16,8 @@ export interface CdcSurroundings {
   serverLsn(): bigint;
   /** How often a position may move that no message comes with. */
   readonly moveIntervalMs: number;
+  /** What rows that were read before already show; undefined: nothing. */
+  readonly filter: ChangeFilter | undefined;
 }
 
 /** Where a reading begins. */
@@ -34,6 +37,7 @@ export class CdcReading {
   readonly #from: CdcStart;
   readonly #batches: TransactionBatches;
   readonly #shapes = new Map<number, TableShape>();
+  #filter: ChangeFilter | undefined;
   #mark: TransactionMark = { headers: [], timestamp: 0 };
   #movedAt = 0;
   #isUrgent = false;
@@ -44,6 +48,7 @@ export class CdcReading {
     this.#stream = stream;
     this.#from = from;
     this.#surroundings = surroundings;
+    this.#filter = surroundings.filter;
     this.#batches = new TransactionBatches(from, options);
   }
 
@@ -52,7 +57,8 @@ export class CdcReading {
     // So that there is a position from the start, and a slot that is made anew before the first change is found out.
     if (this.#from.isNew) yield this.#toYield({ messages: [], position: toPosition(this.#from), bytes: 0 });
     while (!signal.aborted) {
-      const received = this.#stream.take();
+      const taking = this.#take();
+      const received = taking instanceof Promise ? await taking : taking;
       if (received === undefined) {
         const batch = this.#batches.complete() ?? this.#move();
         if (batch === undefined) await this.#stream.wait(signal);
@@ -69,6 +75,11 @@ export class CdcReading {
       for (let batch = this.#batches.full(); batch !== undefined; batch = this.#batches.full())
         yield this.#toYield(batch);
     }
+  }
+
+  #take(): Promise<Filtered | undefined> | Filtered | undefined {
+    if (this.#filter?.isOver === true) this.#filter = undefined;
+    return this.#filter === undefined ? this.#stream.take() : this.#filter.take(this.#stream);
   }
 
   /** Lets the slot forget whole transactions before a position. */
@@ -106,7 +117,7 @@ export class CdcReading {
     return { ...batch, lag: behind > 0n ? Number(behind) : 0 };
   }
 
-  #receive(message: PgoutputMessage, bytes: number): Promise<void> | undefined {
+  #receive(message: FilteredMessage, bytes: number): Promise<void> | undefined {
     switch (message.kind) {
       case 'begin':
         this.#mark = markOf(message);
@@ -129,6 +140,9 @@ export class CdcReading {
       case 'truncate':
         for (const id of message.relations)
           this.#add(id, { operation: 'truncate', old: undefined, row: undefined }, bytes);
+        return undefined;
+      case 'seen':
+        if (!this.#batches.skip()) this.#batches.leaveOut();
         return undefined;
       default:
         return undefined;

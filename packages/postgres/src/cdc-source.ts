@@ -8,16 +8,17 @@ import type {
 } from '@sluice/core/driver';
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client } from 'pg';
-import type { CdcSourceSettings } from './cdc-config.js';
+import type { ChangesSettings } from './cdc-config.js';
 import { type CdcPosition, parsePosition } from './cdc-position.js';
 import { CdcReading } from './cdc-reading.js';
+import { ChangeFilter, type ChangeFilterRules } from './change-filter.js';
 import { openClient } from './client.js';
 import { endClient, endsWithin } from './end-client.js';
 import type { PostgresOptions } from './options.js';
 import type { Relation } from './pgoutput.js';
 import { checkPublication, createPublication, publicationState } from './publication.js';
 import { ReplicationStream } from './replication.js';
-import { identify, openReplication, statusInterval } from './replication-client.js';
+import { identify, openReplication, setTexts, statusInterval } from './replication-client.js';
 import {
   checkSlot,
   createSlot,
@@ -31,10 +32,10 @@ import { shapeOf, type TableShape } from './table-shape.js';
 
 /** Opens the source: nothing is streamed before it is read. */
 export async function openCdcSource(
-  config: CdcSourceSettings,
+  config: ChangesSettings,
   options: PostgresOptions,
   context: DriverContext,
-): Promise<SourceDriver> {
+): Promise<CdcSource> {
   const { signal } = context;
   const name = `sluice ${context.pipeline}`;
   // At the same time as what follows, because a connection takes several answers of the server.
@@ -43,6 +44,7 @@ export async function openCdcSource(
   let catalog: Client | undefined;
   try {
     catalog = await openClient(config, options, { name, signal });
+    await setTexts(catalog);
     await checkWalLevel(catalog);
     if (config.create) await ensurePublication(catalog, config, (text) => context.notice(text));
     await checkPublication(catalog, config);
@@ -55,7 +57,7 @@ export async function openCdcSource(
 
 /** Whether everything is there that reading needs; makes nothing. */
 export async function checkCdcSource(
-  config: CdcSourceSettings,
+  config: ChangesSettings,
   options: PostgresOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -86,6 +88,17 @@ async function checkWalLevel(client: Client): Promise<void> {
   );
 }
 
+/** A standby does not tell all transactions that are under way, so that changes could not be told from rows. */
+async function checkPrimary(client: Client): Promise<void> {
+  const sql = 'select pg_catalog.pg_is_in_recovery() as standby';
+  const [row] = (await client.query<{ standby: boolean }>(sql)).rows;
+  if (row?.standby !== true) return;
+  throw new ConnectorError(
+    'unsupported',
+    'the server is a standby, which cannot tell what a snapshot sees. Read from the primary, or set snapshot to never',
+  );
+}
+
 async function checkFreeSlot(client: Client, name: string): Promise<void> {
   const sql = `select count(*) < current_setting('max_replication_slots')::int8 as free from pg_catalog.pg_replication_slots`;
   const [row] = (await client.query<{ free: boolean }>(sql)).rows;
@@ -94,7 +107,7 @@ async function checkFreeSlot(client: Client, name: string): Promise<void> {
 
 async function ensurePublication(
   catalog: Client,
-  config: CdcSourceSettings,
+  config: ChangesSettings,
   notice: (text: string) => void,
 ): Promise<void> {
   if ((await publicationState(catalog, config.publication)) !== 'missing') return;
@@ -112,15 +125,19 @@ async function ensurePublication(
 }
 
 interface Opened {
-  readonly config: CdcSourceSettings;
+  readonly config: ChangesSettings;
   readonly options: PostgresOptions;
   readonly context: DriverContext;
 }
 
+/** The partition that changes are. */
+export const changesPartition = 'changes';
+
 /** How long an aborted read may wait for an answer. */
 const abortMs = 500;
 
-class CdcSource implements SourceDriver {
+/** Reads the changes of a slot as one partition. */
+export class CdcSource implements SourceDriver {
   readonly identity: string;
   readonly #catalog: Client;
   readonly #opened: Opened;
@@ -139,8 +156,32 @@ class CdcSource implements SourceDriver {
     this.#opened = opened;
   }
 
-  read(_partition: string, position: Position | undefined, options: ReadOptions): AsyncIterable<SourceBatch> {
-    const batches = this.#batches(position, options);
+  async *partitions(): AsyncGenerator<readonly string[]> {
+    yield [changesPartition];
+  }
+
+  /** Makes the slot where that is asked for; tells where its changes begin, and whether they do so now. */
+  async ready(signal: AbortSignal): Promise<{ readonly lsn: bigint; readonly isNew: boolean }> {
+    const giveUp = (): void => void this.#catalog.connection.stream.destroy();
+    signal.addEventListener('abort', giveUp);
+    try {
+      await checkPrimary(this.#catalog);
+      const isNew = (await slotState(this.#catalog, this.#opened.config.slot)) === undefined;
+      const slot = await this.#slot(undefined);
+      return { lsn: startIn(slot, { position: undefined, start: undefined }).lsn, isNew };
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** @param rules what rows that were read before already show */
+  read(
+    _partition: string,
+    position: Position | undefined,
+    options: ReadOptions,
+    rules?: ChangeFilterRules,
+  ): AsyncIterable<SourceBatch> {
+    const batches = this.#batches(position, options, rules);
     let pending: Promise<unknown> | undefined;
     const next = (): Promise<IteratorResult<SourceBatch>> => {
       const result = batches.next();
@@ -173,9 +214,13 @@ class CdcSource implements SourceDriver {
     await endClient(this.#catalog);
   }
 
-  async *#batches(position: Position | undefined, options: ReadOptions): AsyncGenerator<SourceBatch> {
+  async *#batches(
+    position: Position | undefined,
+    options: ReadOptions,
+    rules: ChangeFilterRules | undefined,
+  ): AsyncGenerator<SourceBatch> {
     try {
-      const reading = await this.#begin(position === undefined ? undefined : parsePosition(position), options);
+      const reading = await this.#begin(position === undefined ? undefined : parsePosition(position), options, rules);
       yield* reading.batches(AbortSignal.any([options.signal, this.#closing.signal]));
     } catch (error) {
       await this.#stopReading();
@@ -183,7 +228,11 @@ class CdcSource implements SourceDriver {
     }
   }
 
-  async #begin(position: CdcPosition | undefined, options: ReadOptions): Promise<CdcReading> {
+  async #begin(
+    position: CdcPosition | undefined,
+    options: ReadOptions,
+    rules: ChangeFilterRules | undefined,
+  ): Promise<CdcReading> {
     const { config, context } = this.#opened;
     const slot = await this.#slot(position);
     const from = startIn(slot, { position, start: options.start });
@@ -203,6 +252,7 @@ class CdcSource implements SourceDriver {
       shapeOf: (relation) => this.#shapeOf(relation),
       serverLsn: () => this.#serverLsn,
       moveIntervalMs: statusIntervalMs,
+      filter: rules && new ChangeFilter(rules, (sql, values) => this.#inTurn(() => this.#catalog.query(sql, values))),
     });
     if (this.#committed !== undefined && options.start === undefined) this.#reading.confirm(this.#committed);
     this.#committed = undefined;

@@ -11,10 +11,12 @@ import { dropSlot, slotState } from './replication-slot.js';
  * (`conflict`).
  */
 export async function teardownCdcSource(
-  { slot: slotName, publication, ...connection }: CdcSourceSettings,
+  config: CdcSourceSettings,
   options: PostgresOptions,
   { pipeline, remove, signal }: TeardownRequest,
 ): Promise<readonly string[]> {
+  if (config.snapshot === 'only') return [];
+  const { slot: slotName, publication, ...connection } = config;
   const client = await openClient(connection, options, { name: `sluice ${pipeline} teardown`, signal });
   try {
     const lines: string[] = [];

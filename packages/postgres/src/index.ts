@@ -1,4 +1,11 @@
-export type { CdcSourceConfig, CdcSourceSettings } from './cdc-config.js';
+export type {
+  CdcSourceConfig,
+  CdcSourceSettings,
+  ChangesConfig,
+  ChangesSettings,
+  SnapshotConfig,
+  SnapshotSettings,
+} from './cdc-config.js';
 export { type PostgresCheckpointsConfig, postgresCheckpoints } from './checkpoint-store.js';
 export type { PostgresConnectionConfig, PostgresConnectionSettings, SslMode } from './config.js';
 export { postgres } from './connector.js';

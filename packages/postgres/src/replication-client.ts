@@ -17,12 +17,17 @@ export async function openReplication(
   const settings = { replication: 'database', statement_timeout: 0 } as ClientConfig;
   try {
     const client = await openClient(config, options, { ...purpose, settings });
-    const texts = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
-    await client.query(texts.join('; '));
+    await setTexts(client);
     return client;
   } catch (error) {
     throw withoutRight(error, config.user);
   }
+}
+
+/** Lets a connection write texts as {@link textSettings} says. */
+export async function setTexts(client: Client): Promise<void> {
+  const texts = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
+  await client.query(texts.join('; '));
 }
 
 function withoutRight(error: unknown, user: string | undefined): unknown {

@@ -4,16 +4,18 @@ import type { PostgresSourceSettings } from './source-config.js';
 /** What the source can do in the mode that the config names. */
 export function sourceCapabilities(config: PostgresSourceSettings): SourceCapabilities {
   switch (config.mode) {
-    case 'cdc':
+    case 'cdc': {
+      const bounded = config.snapshot === 'only';
       return {
         position: 'engine',
         replayable: true,
         order: 'partition',
-        bounded: false,
+        bounded,
         window: false,
         changes: true,
         keyed: false, // a table need not have a key
-        lagUnit: 'bytes',
+        ...(bounded ? {} : { lagUnit: 'bytes' }),
       };
+    }
   }
 }

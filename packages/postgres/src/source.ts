@@ -5,6 +5,7 @@ import { openClient } from './client.js';
 import { discoverTables } from './discover.js';
 import { endClient } from './end-client.js';
 import type { PostgresOptions } from './options.js';
+import { checkSnapshotSource, openSnapshotSource } from './snapshot-source.js';
 import type { PostgresSourceSettings } from './source-config.js';
 
 /** Opens the source in the mode that the config names. */
@@ -15,7 +16,9 @@ export function openPostgresSource(
 ): Promise<SourceDriver> {
   switch (config.mode) {
     case 'cdc':
-      return openCdcSource(config, options, context);
+      return config.snapshot === 'never'
+        ? openCdcSource(config, options, context)
+        : openSnapshotSource(config, options, context);
   }
 }
 
@@ -27,7 +30,9 @@ export function checkPostgresSource(
 ): Promise<void> {
   switch (config.mode) {
     case 'cdc':
-      return checkCdcSource(config, options, signal);
+      return config.snapshot === 'only'
+        ? checkSnapshotSource(config, options, signal)
+        : checkCdcSource(config, options, signal);
   }
 }
 

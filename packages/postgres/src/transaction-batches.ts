@@ -40,8 +40,10 @@ export class TransactionBatches {
   #mark: TransactionMark | undefined;
   #commitLsn = 0n;
   #rows = 0;
-  /** The newest row, held back until it is known whether it is the last of its transaction. */
-  #held: { readonly message: Message; readonly bytes: number } | undefined;
+  /** Whether rows were left out behind the last released one, so that positions go on with a new stretch. */
+  #isGap = false;
+  /** The newest row, held back until it is known whether it is the last of its transaction, and rows left out behind it. */
+  #held: { readonly message: Message; readonly bytes: number; leftOut: number } | undefined;
   #moved = false;
 
   constructor(from: CdcPosition, limits: BatchLimits) {
@@ -68,12 +70,21 @@ export class TransactionBatches {
     this.#commitLsn = commitLsn;
     this.#mark = mark;
     this.#rows = 0;
+    this.#isGap = false;
   }
 
   /** The next row of the transaction that has begun; `bytes` is what the message holds. */
   add(message: Message, bytes: number): void {
     this.#release(this.#held?.message);
-    this.#held = { message, bytes };
+    this.#held = { message, bytes, leftOut: 0 };
+  }
+
+  /** Counts the next row of the transaction, and leaves it out. */
+  leaveOut(): void {
+    if (this.#held === undefined) {
+      this.#rows++;
+      this.#isGap = true;
+    } else this.#held.leftOut++;
   }
 
   commit(endLsn: bigint): void {
@@ -120,21 +131,23 @@ export class TransactionBatches {
     const held = this.#held;
     if (message === undefined || held === undefined) return;
     const last = this.#stretches.at(-1);
-    if (last === undefined || last.commitLsn !== this.#commitLsn) {
+    if (last === undefined || last.commitLsn !== this.#commitLsn || this.#isGap) {
       const from = this.#messages.length;
       this.#stretches.push({ from, commitLsn: this.#commitLsn, rowsBefore: this.#rows, endLsn: undefined });
     }
     this.#messages.push(message);
     this.#sizes.push(held.bytes);
     this.#bytes += held.bytes;
-    this.#rows++;
+    this.#rows += 1 + held.leftOut;
+    this.#isGap = held.leftOut > 0;
     this.#held = undefined;
   }
 
   #wholeTransactions(): number {
     const last = this.#stretches.at(-1);
     if (last === undefined) return 0;
-    return last.endLsn === undefined ? last.from : this.#messages.length;
+    if (last.endLsn !== undefined) return this.#messages.length;
+    return this.#stretches.find(({ commitLsn }) => commitLsn === last.commitLsn)?.from ?? 0;
   }
 
   #cut(count: number): SourceBatch {

@@ -27,7 +27,15 @@ async function stageOf(version: PostgresVersion, settings: Record<string, string
   const url = server.directUrl;
   const order: ChildOrder = {
     name: 'kill',
-    source: { url, mode: 'cdc', slot: 'kill', publication: 'kill', tables: ['source'], create: true },
+    source: {
+      url,
+      mode: 'cdc',
+      snapshot: 'never',
+      slot: 'kill',
+      publication: 'kill',
+      tables: ['source'],
+      create: true,
+    },
     sink: { url, table: 'target', mode: 'mirror', key: ['a', 'b'], statementTimeoutMs: 0 },
   };
   const run = (): ChildProcess => {

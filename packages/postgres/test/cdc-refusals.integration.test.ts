@@ -166,7 +166,7 @@ describe.each([17, 18] as const)('what is missing on Postgres %i', (version) => 
 describe('what the server does not allow', () => {
   it('is told: wal_level', async () => {
     const { url } = await startServer({ wal_level: 'replica' });
-    const config: CdcSourceConfig = { url, mode: 'cdc', slot: 's', publication: 'p', create: true };
+    const config: CdcSourceConfig = { url, mode: 'cdc', snapshot: 'never', slot: 's', publication: 'p', create: true };
     await expect(openCdc(config)).rejects.toMatchObject({
       code: 'unsupported',
       message: expect.stringContaining('wal_level is "replica"'),
@@ -185,7 +185,14 @@ describe('what the server does not allow', () => {
     const native = await server.connect();
     onTestFinished(() => native.end());
     await native.query('create table t (id int primary key, text text)');
-    const config: CdcSourceConfig = { url: server.url, mode: 'cdc', slot: 's', publication: 'p', create: true };
+    const config: CdcSourceConfig = {
+      url: server.url,
+      mode: 'cdc',
+      snapshot: 'never',
+      slot: 's',
+      publication: 'p',
+      create: true,
+    };
     await native.query(`select pg_create_logical_replication_slot('other', 'pgoutput')`);
     await expect(check(config)).rejects.toMatchObject({ code: 'resource_exhausted' });
     expect(await failureOf(new Reader(await openCdc(config)))).toMatchObject({

@@ -1,7 +1,7 @@
 import type { DriverContext, Message, Position, SourceBatch, SourceDriver } from '@sluice/core/driver';
 import { uniqueName } from '@sluice/testkit';
 import { expect, onTestFinished } from 'vitest';
-import { type CdcSourceConfig, cdcConfig as schema } from '../src/cdc-config.js';
+import { type CdcSourceConfig, type ChangesConfig, cdcConfig as schema } from '../src/cdc-config.js';
 import { openPostgresSource } from '../src/source.js';
 import type { Database } from './database.js';
 
@@ -28,7 +28,7 @@ export function testContext(pipeline = 'test'): TestContext {
 }
 
 /** A config with names of its own; slot and publication are removed after the test. */
-export function cdcConfig(database: Database, given: Partial<CdcSourceConfig> = {}): CdcSourceConfig {
+export function cdcConfig(database: Database, given: Partial<ChangesConfig> = {}): ChangesConfig {
   const name = uniqueName('cdc')
     .toLowerCase()
     .replaceAll(/[^a-z0-9_]/g, '_');
@@ -50,7 +50,15 @@ export function cdcConfig(database: Database, given: Partial<CdcSourceConfig> = 
     }
     await database.native.query(`drop publication if exists ${name}`);
   });
-  return { url: database.server.url, mode: 'cdc', slot: name, publication: name, create: true, ...given };
+  return {
+    url: database.server.url,
+    mode: 'cdc',
+    snapshot: 'never',
+    slot: name,
+    publication: name,
+    create: true,
+    ...given,
+  };
 }
 
 export async function openCdc(config: CdcSourceConfig, context: DriverContext = testContext()): Promise<SourceDriver> {

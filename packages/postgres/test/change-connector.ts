@@ -16,8 +16,10 @@ export const changeConnector: Connector<typeof source.config, Parameters<typeof 
       capabilities: (config) => ({ ...source.capabilities(config), changes: false }),
       open: async (config, options, context) => {
         const driver = await source.open(config, options, context);
+        const partitions = driver.partitions?.bind(driver);
         return {
           ...(driver.identity === undefined ? {} : { identity: driver.identity }),
+          ...(partitions === undefined ? {} : { partitions }),
           read: (...request) => {
             const batches = driver.read(...request)[Symbol.asyncIterator]();
             return {

@@ -40,7 +40,7 @@ export async function openCdcHarness(version: PostgresVersion): Promise<Harness>
 }
 
 function sourceHarness(url: string, directUrl: string, connect: () => Promise<Client>): SourceHarness {
-  const base = { mode: 'cdc', slot: 'nowhere', publication: 'nowhere', ...patience } as const;
+  const base = { mode: 'cdc', snapshot: 'never', slot: 'nowhere', publication: 'nowhere', ...patience } as const;
   return {
     carries,
     missing: { config: { ...base, url: directUrl } },
@@ -60,7 +60,7 @@ function sourceHarness(url: string, directUrl: string, connect: () => Promise<Cl
       const onePartition = { because: 'the log of changes is one partition' };
       return {
         config,
-        partitions: [''],
+        partitions: ['changes'],
         produce: (messages) =>
           using(connect, async (client) => {
             for (const { key, payload } of messages)
