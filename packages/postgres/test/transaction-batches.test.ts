@@ -101,6 +101,42 @@ describe('TransactionBatches', () => {
     expect(batches.moved()).toBeUndefined();
   });
 
+  it('goes on just after any position when rows are left out, and marks the last row that is not', () => {
+    const isOut = (lsn: number, row: number): boolean => (lsn / 10 + row) % 3 === 0;
+    const told = [20, 30, 40].map((lsn) => [lsn, 5] as const);
+    const run = (batches: TransactionBatches, from = 0n): SourceBatch[] => {
+      const cut: (SourceBatch | undefined)[] = [];
+      for (const [lsn, rows] of told.filter(([each]) => BigInt(each) >= from)) {
+        batches.begin(BigInt(lsn), mark);
+        for (let row = 1; row <= rows; row++) {
+          if (batches.skip()) continue;
+          if (isOut(lsn, row)) batches.leaveOut();
+          else batches.add(createMessage({ payload: `${lsn}.${row}`, headers: mark.headers }), 10);
+          for (let batch = batches.full(); batch !== undefined; batch = batches.full()) cut.push(batch);
+        }
+        batches.commit(BigInt(lsn + 5));
+      }
+      return [...cut, batches.complete()].filter((batch) => batch !== undefined);
+    };
+    const sent = ['20.2', '20.3', '20.5', '30.1', '30.2', '30.4', '30.5', '40.1', '40.3', '40.4'];
+    for (const maxMessages of [1, 2, 3, 4, 100]) {
+      const cut = run(new TransactionBatches(start, { maxMessages, maxBytes: 1e6 }));
+      expect(cut.flatMap(payloads)).toEqual(sent);
+      const ends = cut
+        .flatMap(({ messages }) => messages)
+        .filter(({ headers }) => new Map(headers).has('transactionEnd'));
+      expect(ends.map(({ payload }) => payload)).toEqual(['20.5', '30.5', '40.4']);
+      let after = 0;
+      for (const batch of cut) {
+        for (const [index] of batch.messages.entries()) {
+          after++;
+          const from = parsePosition(batch.positionAt?.(index) ?? null);
+          expect(run(new TransactionBatches(from, large), from.lsn).flatMap(payloads)).toEqual(sent.slice(after));
+        }
+      }
+    }
+  });
+
   it('goes on just after any position, whatever the limits', () => {
     const transactions = array(integer({ min: 0, max: 7 }), { minLength: 1, maxLength: 8 });
     const limits = record({

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { ChangeFilter } from '../src/change-filter.js';
+import type { Ask } from '../src/key-places.js';
+import type { PgoutputMessage } from '../src/pgoutput.js';
+import type { Received, ReplicationStream } from '../src/replication.js';
+import { parseSnapshot } from '../src/server-snapshot.js';
+
+const columns = [
+  { name: 'id', typeId: 23, typeModifier: -1, isKey: true },
+  { name: 'n', typeId: 23, typeModifier: -1, isKey: false },
+];
+const key = [{ name: 'id', type: 'pg_catalog.int4', collation: null }];
+
+/** Keys up to 10 were read when transaction 100 came next, the others when 200 did. */
+const table = {
+  name: 'public.t',
+  key,
+  ranges: [
+    { to: ['10'], snapshot: parseSnapshot('100:100:') },
+    { to: undefined, snapshot: parseSnapshot('200:200:') },
+  ],
+};
+
+/** Compares as the server does. */
+const ask: Ask = (_sql, [bounds, keys]) => {
+  const rows = (keys as string[]).map((id) => ({
+    above: (bounds as string[]).filter((to) => Number(to) < Number(id)).length,
+  }));
+  return Promise.resolve({ rows } as unknown as Awaited<ReturnType<Ask>>) as never;
+};
+
+const begin = (transactionId: number): PgoutputMessage => ({
+  kind: 'begin',
+  commitLsn: BigInt(transactionId),
+  commitTime: 0n,
+  transactionId,
+});
+const insert = (id: number): PgoutputMessage => ({ kind: 'insert', relation: 1, row: [String(id), '0'] });
+const remove = (id: number): PgoutputMessage => ({
+  kind: 'delete',
+  relation: 1,
+  old: { kind: 'key', row: [String(id), null] },
+});
+const update = (from: number | undefined, to: number): PgoutputMessage => ({
+  kind: 'update',
+  relation: 1,
+  old: from === undefined ? undefined : { kind: 'key', row: [String(from), null] },
+  row: [String(to), '1'],
+});
+
+/** What is left of a stream, in short. */
+async function left(...messages: readonly PgoutputMessage[]): Promise<unknown[]> {
+  const relation: PgoutputMessage = {
+    kind: 'relation',
+    id: 1,
+    schema: 'public',
+    name: 't',
+    replicaIdentity: 'd',
+    columns,
+  };
+  const waiting: Received[] = [relation, ...messages].map((message) => ({ kind: 'change', message, bytes: 1 }));
+  const stream = { take: () => waiting.shift() } as unknown as ReplicationStream; // all that is used of it
+  const filter = new ChangeFilter({ tables: new Map([[1, table]]), until: 1000n }, ask);
+  const found: unknown[] = [];
+  for (let next = await filter.take(stream); next !== undefined; next = await filter.take(stream)) {
+    if (next.kind === 'keepalive') continue;
+    const { message } = next;
+    if (message.kind === 'insert') found.push(['insert', message.row[0]]);
+    else if (message.kind === 'update') found.push(['update', message.row[0]]);
+    else if (message.kind === 'delete') found.push(['delete', message.old.row[0]]);
+    else if (message.kind === 'seen' || message.kind === 'truncate') found.push(message.kind);
+  }
+  return found;
+}
+
+describe('ChangeFilter', () => {
+  it('leaves out what all snapshots see, and passes what none does', async () => {
+    expect(await left(begin(99), insert(1), update(1, 20), remove(20))).toEqual(['seen', 'seen', 'seen']);
+    expect(await left(begin(200), insert(1), update(1, 20), remove(20))).toEqual([
+      ['insert', '1'],
+      ['update', '20'],
+      ['delete', '20'],
+    ]);
+  });
+
+  it('asks for the range of a key where the snapshots differ', async () => {
+    expect(
+      await left(
+        begin(150),
+        insert(10),
+        insert(11),
+        update(undefined, 3),
+        update(undefined, 12),
+        remove(4),
+        remove(13),
+      ),
+    ).toEqual([['insert', '10'], 'seen', ['update', '3'], 'seen', ['delete', '4'], 'seen']);
+  });
+
+  it('makes of a move between ranges what the other range has not seen of it', async () => {
+    expect(await left(begin(150), update(1, 20))).toEqual([['delete', '1']]);
+    expect(await left(begin(150), update(20, 1))).toEqual([['insert', '1']]);
+    expect(await left(begin(150), update(1, 2), update(20, 21))).toEqual([['update', '2'], 'seen']);
+  });
+
+  it('passes tables that were not read, and everything from the end of the snapshots on', async () => {
+    expect(await left(begin(99), { kind: 'insert', relation: 2, row: ['1', '0'] })).toEqual([['insert', '1']]);
+    expect(await left(begin(99), { kind: 'truncate', relations: [1] })).toEqual(['seen']);
+    expect(await left(begin(99), { kind: 'truncate', relations: [1, 2] })).toEqual(['seen', 'truncate']);
+    expect(await left(begin(150), insert(20), begin(300), insert(20))).toEqual(['seen', ['insert', '20']]);
+  });
+
+  it('tells when it is not needed any more', async () => {
+    const waiting: Received[] = [begin(1000)].map((message) => ({ kind: 'change', message, bytes: 1 }));
+    const stream = { take: () => waiting.shift() } as unknown as ReplicationStream; // all that is used of it
+    const filter = new ChangeFilter({ tables: new Map(), until: 1000n }, ask);
+    expect(filter.isOver).toBe(false);
+    expect(await filter.take(stream)).toMatchObject({ message: { kind: 'begin' } });
+    expect(filter.isOver).toBe(true);
+  });
+});
