@@ -11,6 +11,7 @@ import type { Client } from 'pg';
 import type { ChangesSettings } from './cdc-config.js';
 import { type CdcPosition, parsePosition } from './cdc-position.js';
 import { CdcReading } from './cdc-reading.js';
+import { checkFreeSlot, checkPrimary, checkWalLevel } from './cdc-server.js';
 import { ChangeFilter, type ChangeFilterRules } from './change-filter.js';
 import { openClient } from './client.js';
 import { endClient, endsWithin } from './end-client.js';
@@ -19,15 +20,7 @@ import type { Relation } from './pgoutput.js';
 import { checkPublication, createPublication, publicationState } from './publication.js';
 import { ReplicationStream } from './replication.js';
 import { identify, openReplication, setTexts, statusInterval } from './replication-client.js';
-import {
-  checkSlot,
-  createSlot,
-  missingSlot,
-  noFreeSlot,
-  type SlotState,
-  slotState,
-  startIn,
-} from './replication-slot.js';
+import { checkSlot, createSlot, missingSlot, type SlotState, slotState, startIn } from './replication-slot.js';
 import { shapeOf, type TableShape } from './table-shape.js';
 
 /** Opens the source: nothing is streamed before it is read. */
@@ -77,32 +70,6 @@ export async function checkCdcSource(
   } finally {
     await endClient(catalog);
   }
-}
-
-async function checkWalLevel(client: Client): Promise<void> {
-  const [row] = (await client.query<{ wal_level: string }>('show wal_level')).rows;
-  if (row?.wal_level === 'logical') return;
-  throw new ConnectorError(
-    'unsupported',
-    `the server's wal_level is "${row?.wal_level}", and changes are read with "logical". Run: alter system set wal_level = 'logical'; and restart the server`,
-  );
-}
-
-/** A standby does not tell all transactions that are under way, so that changes could not be told from rows. */
-async function checkPrimary(client: Client): Promise<void> {
-  const sql = 'select pg_catalog.pg_is_in_recovery() as standby';
-  const [row] = (await client.query<{ standby: boolean }>(sql)).rows;
-  if (row?.standby !== true) return;
-  throw new ConnectorError(
-    'unsupported',
-    'the server is a standby, which cannot tell what a snapshot sees. Read from the primary, or set snapshot to never',
-  );
-}
-
-async function checkFreeSlot(client: Client, name: string): Promise<void> {
-  const sql = `select count(*) < current_setting('max_replication_slots')::int8 as free from pg_catalog.pg_replication_slots`;
-  const [row] = (await client.query<{ free: boolean }>(sql)).rows;
-  if (row?.free !== true) throw noFreeSlot(name);
 }
 
 async function ensurePublication(

@@ -5,6 +5,7 @@ import type { OldRow, PgoutputMessage, Relation, Tuple } from './pgoutput.js';
 import type { Received, ReplicationStream } from './replication.js';
 import { type ServerSnapshot, sees } from './server-snapshot.js';
 import type { KeyColumn } from './snapshot-plan.js';
+import { withStoredValues } from './stored-values.js';
 
 /** A range of keys, and the snapshot in which its rows were read. */
 export interface ReadRange {
@@ -143,8 +144,8 @@ export class ChangeFilter {
     if (!seen.includes(true)) return alone;
     if (!seen.includes(false)) return asSeen(change);
     throw new ConnectorError(
-      'position_lost',
-      `${table.name} was truncated while its rows were read, before some of them and after others. Reset the position to read the tables anew`,
+      'unsupported',
+      `${table.name} was truncated while its rows were read, after some of them and before others. Reset the position, so that the tables are read anew`,
     );
   }
 
@@ -172,7 +173,19 @@ export class ChangeFilter {
         seen.set(each, { old: old ?? now ?? false, new: now ?? old ?? false });
       }
     }
-    return gathered.map((each) => ('table' in each ? decided(each, seen.get(each)) : each));
+    const left: Filtered[] = [];
+    for (const each of gathered)
+      left.push('table' in each ? await this.#complete(each, decided(each, seen.get(each))) : each);
+    return left;
+  }
+
+  /** A row that has moved to where it was not read needs all of its values. */
+  async #complete({ table, newKey }: Open, left: Filtered): Promise<Filtered> {
+    if (left.kind === 'keepalive' || left.message.kind !== 'insert' || newKey === undefined) return left;
+    const relation = this.#relations.get(left.message.relation);
+    if (relation === undefined) return left;
+    const row = await withStoredValues(this.#ask, relation, table.key, { row: left.message.row, newKey });
+    return { ...left, message: { ...left.message, row } };
   }
 }
 
@@ -182,7 +195,8 @@ function decided({ change }: Open, seen: { readonly old: boolean; readonly new: 
   const { message } = change;
   if ((seen.old && seen.new) || message.kind !== 'update') return asSeen(change);
   // The row has moved from one range to another. Where it came from is up to date, or where it went to.
-  const { relation, row, old } = message;
+  const { relation, old } = message;
+  const row = message.row.map((value, index) => (value === undefined && old?.kind === 'full' ? old.row[index] : value));
   if (seen.old) return { ...change, message: { kind: 'insert', relation, row } };
   return old === undefined ? change : { ...change, message: { kind: 'delete', relation, old } };
 }

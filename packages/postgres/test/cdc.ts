@@ -68,6 +68,8 @@ export async function openCdc(config: CdcSourceConfig, context: DriverContext = 
 }
 
 export interface ReaderSettings {
+  /** Default: the changes. */
+  readonly partition?: string;
   readonly position?: Position | undefined;
   readonly maxMessages?: number;
   readonly maxBytes?: number;
@@ -87,10 +89,10 @@ export class Reader {
 
   constructor(
     driver: SourceDriver,
-    { position, maxMessages = 1000, maxBytes = 1024 * 1024, start }: ReaderSettings = {},
+    { partition = 'changes', position, maxMessages = 1000, maxBytes = 1024 * 1024, start }: ReaderSettings = {},
   ) {
     const options = { maxMessages, maxBytes, signal: this.#abort.signal, ...(start === undefined ? {} : { start }) };
-    this.#iterator = driver.read('', position, options)[Symbol.asyncIterator]();
+    this.#iterator = driver.read(partition, position, options)[Symbol.asyncIterator]();
     this.#done = this.#read();
     onTestFinished(() => this.stop());
   }

@@ -1,0 +1,121 @@
+import { startPostgres } from '@sluice/testkit';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { postgres } from '../src/connector.js';
+import { cdcConfig, openCdc, patience, Reader, testContext } from './cdc.js';
+import { useDatabase } from './database.js';
+import { onlyRows, readAll } from './snapshot.js';
+
+describe('a snapshot after a crash', () => {
+  const database = useDatabase(18);
+
+  it.each([
+    [true, []],
+    [false, ['delete 5', 'update 6']],
+  ])('repeats the changes since the first reading unless the sink is atomic (%s)', async (atomic, repeated) => {
+    const table = await database.table('id int primary key, n int');
+    await database.rows(`insert into ${table} select g, 0 from generate_series(1, 10) g`);
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table] });
+    const chunk = `public.${table.slice(1, -1)}/1`;
+    const open = (): ReturnType<typeof openCdc> => openCdc(config, { ...testContext(), atomic });
+
+    const first = await open();
+    const plan = new Reader(first, { partition: 'snapshot' });
+    await expect.poll(() => plan.position, patience).toBeDefined();
+    const lost = new Reader(first, { partition: chunk });
+    await lost.take(10);
+    // Whether what it gave out has left something, nobody has stored.
+    for (const reader of [plan, lost]) await reader.stop();
+    await first.close();
+    await database.rows(`delete from ${table} where id = 5; update ${table} set n = 1 where id = 6`);
+
+    const second = await open();
+    const planned = new Reader(second, { partition: 'snapshot', position: plan.position });
+    const again = new Reader(second, { partition: chunk });
+    await expect.poll(() => again.ended || again.failure, patience).toBe(true);
+    expect(again.failure).toBeUndefined();
+    expect(again.messages).toHaveLength(9);
+    const changes = new Reader(second);
+    await database.rows(`insert into ${table} values (11, 0)`);
+    await changes.take(repeated.length + 1);
+    expect(changes.messages.map(({ operation, key }) => `${operation} ${(key as { id: number }).id}`)).toEqual([
+      ...repeated,
+      'create 11',
+    ]);
+    await planned.stop();
+  });
+
+  it('knows without reading the chunks again which changes their rows show', async () => {
+    const table = await database.table('id int primary key, n int');
+    await database.rows(`insert into ${table} select g, 0 from generate_series(1, 10) g`);
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table] });
+    const chunk = `public.${table.slice(1, -1)}/1`;
+    const open = (): ReturnType<typeof openCdc> => openCdc(config, { ...testContext(), atomic: true });
+    const first = await open();
+    const plan = new Reader(first, { partition: 'snapshot' });
+    await expect.poll(() => plan.position, patience).toBeDefined();
+    await database.rows(`update ${table} set n = 1`);
+    const rows = new Reader(first, { partition: chunk });
+    await rows.take(10);
+    await rows.stop();
+    await plan.stop();
+    await first.close();
+
+    const second = await open();
+    const planned = new Reader(second, { partition: 'snapshot', position: plan.position });
+    const again = new Reader(second, { partition: chunk, position: rows.position });
+    await expect.poll(() => again.ended, patience).toBe(true);
+    expect([again.messages, again.failure]).toEqual([[], undefined]);
+    const changes = new Reader(second);
+    await database.rows(`insert into ${table} values (11, 0)`);
+    expect((await changes.take(1)).map(({ operation }) => operation)).toEqual(['create']);
+    // Once that is stored, the next start needs neither chunks nor filter.
+    await second.commit?.('changes', changes.position ?? null);
+    await expect.poll(() => planned.position, patience).toEqual({ over: true });
+    await changes.stop();
+    await second.close();
+
+    const third = await open();
+    const over = new Reader(third, { partition: 'snapshot', position: planned.position });
+    const sets = third.partitions?.(new AbortController().signal)[Symbol.asyncIterator]();
+    expect((await sets?.next())?.value).toEqual(['snapshot']);
+    await expect.poll(() => over.ended, patience).toBe(true);
+    expect((await sets?.next())?.value).toEqual(['changes']);
+  });
+});
+
+describe('a snapshot alone', () => {
+  it('needs no logical log, no slot, and no right but to read the table', async () => {
+    const server = await startPostgres({ settings: { wal_level: 'replica' } });
+    onTestFinished(() => server.stop());
+    const native = await server.connect();
+    onTestFinished(() => native.end());
+    await native.query(`create table rows (id int primary key); insert into rows values (1)`);
+    await native.query(`create view seen as select id + 1 as id from rows`);
+    await native.query(`create role reader login password 'reader'; grant select on rows, seen to reader`);
+    const config = {
+      url: server.directUrl,
+      user: 'reader',
+      password: 'reader',
+      mode: 'cdc',
+      snapshot: 'only',
+    } as const;
+    await postgres.source({ ...config, tables: ['rows', 'seen'] }).check();
+    const batches = await readAll({ ...config, tables: ['rows', 'seen'] });
+    expect(batches.flatMap(({ messages }) => messages).map(({ topic, payload }) => [topic, payload])).toEqual([
+      ['public.rows', { id: 1 }],
+      ['public.seen', { id: 2 }],
+    ]);
+  });
+});
+
+describe('a snapshot of what is not there', () => {
+  const database = useDatabase(17);
+
+  it('is refused', async () => {
+    const source = postgres.source(onlyRows(database, { tables: ['nowhere'] }));
+    await expect(source.check()).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('"nowhere"'),
+    });
+  });
+});
