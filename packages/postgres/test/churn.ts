@@ -23,12 +23,12 @@ export async function churn(
   const pick = (limit: number): number => Math.floor(Math.random() * limit);
   let n = 0;
   while (goOn()) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 10));
     await client.query('begin');
     for (let statements = 1 + pick(5); statements > 0; statements--) {
       n++;
       const from = pick(ids);
-      const range = [n, part, parts, from, from + pick(60)];
+      const range = [n, part, parts, from, from + pick(40)];
       const where = 'id % $3 = $2 and id between $4 and $5 and $1::bigint > 0';
       const inPart = pick(4) === 0;
       if (inPart) await client.query('savepoint part');

@@ -70,3 +70,23 @@ test('remarks where the columns of a table that it makes come from', () => {
     expect.stringMatching(/^sink: adds columns .* schema .* of the values/),
   ]);
 });
+
+test.each([
+  [{ snapshot: 'initial', publication: 'p' }, 'slot: is required'],
+  [{ slot: 's' }, 'publication: is required'],
+  [{ snapshot: 'only' }, 'tables: is required with snapshot "only"'],
+  [{ snapshot: 'only', tables: ['t'], slot: 's' }, 'slot: is for changes'],
+  [{ snapshot: 'only', tables: ['a.b.c'] }, 'is no name of a table'],
+  [{ snapshot: 'sometimes', slot: 's', publication: 'p' }, 'snapshot'],
+])('refuses a source of %j', (config, text) => {
+  const build = (): unknown =>
+    postgres.source({ url, mode: 'cdc', ...config } as Parameters<typeof postgres.source>[0]); // Wrong on purpose.
+  expect(build).toThrow(text);
+});
+
+test('a source reads the rows that are there first, unless it is told otherwise', () => {
+  const source = postgres.source({ url, mode: 'cdc', slot: 's', publication: 'p' });
+  expect(source.config).toMatchObject({ snapshot: 'initial' });
+  expect(source.capabilities.bounded).toBe(false);
+  expect(postgres.source({ url, mode: 'cdc', snapshot: 'only', tables: ['t'] }).capabilities.bounded).toBe(true);
+});

@@ -19,5 +19,6 @@ await pipeline({
   checkpoints: fileCheckpoints({ path: `${path}.checkpoints` }),
   budget: { maxBytes: 4 * 1024 * 1024 },
   flush: { intervalMs: 50 },
-  rateLimit: { messagesPerSecond: 15_000 },
+  batch: { maxMessages: 100 },
+  rateLimit: { messagesPerSecond: 10_000 },
 }).run();

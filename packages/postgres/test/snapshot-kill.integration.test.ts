@@ -10,7 +10,7 @@ import { churn, churnColumns, fill } from './churn.js';
 import { readLog } from './log-sink.js';
 import type { ChildOrder } from './snapshot-child.js';
 
-const patience = { timeout: 60_000, interval: 20 };
+const patience = { timeout: 60_000, interval: 50 };
 const ids = 20_000;
 
 type Row = Readonly<Record<string, unknown>>;
@@ -95,8 +95,11 @@ async function killAgainAndAgain(version: PostgresVersion): Promise<void> {
   for (let kills = 0; kills < 5; kills++) {
     const before = readLog(path).messages.length;
     const child = run();
-    const isDue = (): boolean =>
-      readLog(path).messages.length > before && (kills > 2 || chunksIn(path).some(isPartial));
+    const isDue = (): boolean => {
+      const { messages, positions } = readLog(path);
+      const isPlace = kills > 2 ? 'source:changes' in positions : chunksIn(path).some(isPartial);
+      return messages.length > before && isPlace;
+    };
     await expect.poll(isDue, patience).toBe(true);
     await kill(child);
   }
