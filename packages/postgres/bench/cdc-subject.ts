@@ -49,7 +49,7 @@ const dropping = defineConnector({
 async function readByPipeline(): Promise<void> {
   await pipeline({
     name: 'bench',
-    source: postgres.source({ url, mode: 'cdc', slot, publication }),
+    source: postgres.source({ url, mode: 'cdc', snapshot: 'never', slot, publication }),
     sink: dropping.sink({}),
     checkpoints: memoryCheckpoints(),
   }).run({ signal: done.signal });

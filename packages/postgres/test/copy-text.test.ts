@@ -1,7 +1,13 @@
 import { array, assert, integer, option, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyField } from '../src/column-text.js';
 import { CopyLines, copyValues } from '../src/copy-text.js';
+
+/** A value as the server writes it. */
+function copyField(text: string | null): string {
+  if (text === null) return String.raw`\N`;
+  const escaped = text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t');
+  return escaped;
+}
 
 const cell = option(string({ unit: 'binary', maxLength: 8 }));
 

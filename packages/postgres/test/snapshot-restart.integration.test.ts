@@ -1,9 +1,10 @@
+import { memoryCheckpoints } from '@sluice/core';
 import { startPostgres } from '@sluice/testkit';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { postgres } from '../src/connector.js';
 import { cdcConfig, openCdc, patience, Reader, testContext } from './cdc.js';
 import { useDatabase } from './database.js';
-import { onlyRows, readAll } from './snapshot.js';
+import { follow, gate, onlyRows, readAll } from './snapshot.js';
 
 describe('a snapshot after a crash', () => {
   const database = useDatabase(18);
@@ -80,6 +81,36 @@ describe('a snapshot after a crash', () => {
     expect((await sets?.next())?.value).toEqual(['snapshot']);
     await expect.poll(() => over.ended, patience).toBe(true);
     expect((await sets?.next())?.value).toEqual(['changes']);
+  });
+});
+
+describe('changes after a snapshot', () => {
+  const database = useDatabase(17);
+
+  it('does not begin the changes when the slot was made anew meanwhile', async () => {
+    const table = await database.table('id int primary key');
+    await database.rows(`insert into ${table} select generate_series(1, 15000)`);
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table] });
+    const { opened, open } = gate();
+    const following = follow(config, { handle: () => opened });
+    const reading = `select from pg_stat_activity where query like 'copy (select%'`;
+    await expect.poll(async () => (await database.rows(reading)).length, patience).toBe(1);
+    await database.rows('select pg_drop_replication_slot($1)', [config.slot]);
+    await database.rows(`insert into ${table} values (0)`);
+    await database.rows(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [config.slot]);
+    open();
+    await expect.poll(() => following.failure, patience).toMatchObject({ code: 'position_lost' });
+  });
+
+  it('asks for a new snapshot when changes are to follow rows that were read alone', async () => {
+    const table = await database.table('id int primary key');
+    await database.rows(`insert into ${table} values (1)`);
+    const checkpoints = memoryCheckpoints();
+    const first = follow(onlyRows(database, { tables: [table] }), { name: 'both', checkpoints });
+    await expect.poll(() => first.messages.length, patience).toBe(1);
+    await first.stop();
+    const second = follow(cdcConfig(database, { snapshot: 'initial', tables: [table] }), { name: 'both', checkpoints });
+    await expect.poll(() => second.failure, patience).toMatchObject({ code: 'position_lost' });
   });
 });
 

@@ -273,32 +273,6 @@ describe.each([17, 18] as const)('a snapshot of Postgres %i', (version) => {
     const last = following.messages.at(-1);
     expect(last).toMatchObject({ operation: 'create', payload: { big: 'y'.repeat(100_000) } });
   });
-
-  it('does not begin the changes when the slot was made anew meanwhile', async () => {
-    const table = await database.table('id int primary key');
-    await database.rows(`insert into ${table} select generate_series(1, 15000)`);
-    const config = cdcConfig(database, { snapshot: 'initial', tables: [table] });
-    const { opened, open } = gate();
-    const following = follow(config, { handle: () => opened });
-    const reading = `select from pg_stat_activity where query like 'copy (select%'`;
-    await expect.poll(async () => (await database.rows(reading)).length, patience).toBe(1);
-    await database.rows('select pg_drop_replication_slot($1)', [config.slot]);
-    await database.rows(`insert into ${table} values (0)`);
-    await database.rows(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [config.slot]);
-    open();
-    await expect.poll(() => following.failure, patience).toMatchObject({ code: 'position_lost' });
-  });
-
-  it('asks for a new snapshot when changes are to follow rows that were read alone', async () => {
-    const table = await database.table('id int primary key');
-    await database.rows(`insert into ${table} values (1)`);
-    const checkpoints = memoryCheckpoints();
-    const first = follow(onlyRows(database, { tables: [table] }), { name: 'both', checkpoints });
-    await expect.poll(() => first.messages.length, patience).toBe(1);
-    await first.stop();
-    const second = follow(cdcConfig(database, { snapshot: 'initial', tables: [table] }), { name: 'both', checkpoints });
-    await expect.poll(() => second.failure, patience).toMatchObject({ code: 'position_lost' });
-  });
 });
 
 async function readAllBy(

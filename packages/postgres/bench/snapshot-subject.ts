@@ -1,0 +1,82 @@
+// node snapshot-subject.ts <subject> <url>: reads the table "bench" and drops its rows, in one of two ways that give each row as an
+// object with its key: a pipeline, and a loop over COPY TO in the order of the key, which is faster than one over pg-cursor.
+import { memoryCheckpoints, pipeline } from '@sluice/core';
+import { defineConnector, z } from '@sluice/core/driver';
+import { postgres } from '@sluice/postgres';
+import pg from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+
+export type SnapshotSubject = 'pipeline' | 'COPY';
+
+const [subject = '', url = ''] = process.argv.slice(2);
+
+const nowhere = defineConnector({
+  name: 'nowhere',
+  title: 'Nowhere',
+  contract: 1,
+  sink: {
+    config: z.strictObject({}),
+    capabilities: () => ({
+      atomic: false,
+      idempotent: false,
+      overlap: 'none',
+      payload: 'value',
+      changes: true,
+      preferred: { maxMessages: 10_000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
+    }),
+    open: () => Promise.resolve({ write: () => Promise.resolve(), close: () => Promise.resolve() }),
+  },
+});
+
+async function readByPipeline(): Promise<number> {
+  const { written } = await pipeline({
+    name: 'bench',
+    source: postgres.source({ url, mode: 'cdc', snapshot: 'only', tables: ['bench'] }),
+    sink: nowhere.sink({}),
+    checkpoints: memoryCheckpoints(),
+  }).run();
+  return written;
+}
+
+interface Row {
+  readonly key: unknown;
+  readonly payload: unknown;
+  readonly timestamp: number;
+  readonly headers: readonly unknown[];
+}
+
+function unescaped(text: string | undefined): string | null {
+  if (text === undefined || text === '\\N') return null;
+  return text.includes('\\') ? JSON.parse(`"${text.replaceAll('"', '\\"')}"`) : text;
+}
+
+async function readByCopy(): Promise<number> {
+  const client = new pg.Client(url);
+  await client.connect();
+  const timestamp = Date.now();
+  const headers: readonly unknown[] = [];
+  const stream = client.query(copyTo('COPY (SELECT id, name, amount, note FROM bench ORDER BY id) TO STDOUT'));
+  let count = 0;
+  let rest = '';
+  let rows: Row[] = [];
+  for await (const chunk of stream) {
+    const lines = (rest + (chunk as Buffer).toString()).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const [id, name, amount, note] = line.split('\t');
+      const payload = { id: Number(id), name: unescaped(name), amount: Number(amount), note: unescaped(note) };
+      rows.push({ key: { id: payload.id }, payload, timestamp, headers });
+    }
+    if (rows.length < 10_000) continue;
+    count += rows.length;
+    rows = [];
+  }
+  await client.end();
+  return count + rows.length;
+}
+
+const started = performance.now();
+const cpu = process.cpuUsage();
+const messages = await (subject === 'pipeline' ? readByPipeline() : readByCopy());
+const { user, system } = process.cpuUsage(cpu);
+console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
