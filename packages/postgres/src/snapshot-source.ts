@@ -10,7 +10,7 @@ import type { Client } from 'pg';
 import type { CdcSourceSettings } from './cdc-config.js';
 import { parsePosition, toPosition } from './cdc-position.js';
 import { type CdcSource, changesPartition, openCdcSource } from './cdc-source.js';
-import { type ChunkPosition, isWhole, parseChunkPosition } from './chunk-position.js';
+import { type ChunkPosition, isWhole, parseChunkPosition, toChunkPosition } from './chunk-position.js';
 import { readChunk } from './chunk-reading.js';
 import { openClient } from './client.js';
 import { endClient } from './end-client.js';
@@ -185,6 +185,12 @@ class SnapshotSource implements SourceDriver {
     const from: ChunkPosition = stored ?? { plan, rows: 0, parts: [], since, lsn: 0n };
     this.#chunks.begin(name, from);
     if (isWhole(from)) return;
+    if (options.start === 'latest') {
+      const none: ChunkPosition = { ...from, parts: [{ to: undefined, snapshot: seesNothing, since: undefined }] };
+      this.#chunks.begin(name, none);
+      yield { messages: [], position: toChunkPosition(none), bytes: 0 };
+      return;
+    }
     const { config, context } = this.#opened;
     const isRepeated = stored !== undefined || !this.#isFresh || !found.isFirst;
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
