@@ -106,6 +106,7 @@ class SnapshotSource implements SourceDriver {
     const count = 2 * this.#opened.config.snapshotConnections;
     yield [planPartition];
     await chunks.until(() => chunks.isPlanned, signal);
+    if (signal.aborted) return;
     if (chunks.isOver) {
       yield [changesPartition];
       return;
