@@ -127,6 +127,12 @@ export class CdcSource implements SourceDriver {
     yield [changesPartition];
   }
 
+  /** Looks from time to time how much log the server keeps, also while the slot is not read. */
+  watch(everyMs: number): void {
+    clearInterval(this.#watch);
+    this.#watch = setInterval(() => void this.#lookAgain(), everyMs);
+  }
+
   /** Makes the slot where that is asked for; tells where its changes begin, and whether they do so now. */
   async ready(signal: AbortSignal): Promise<{ readonly lsn: bigint; readonly isNew: boolean }> {
     const giveUp = (): void => void this.#catalog.connection.stream.destroy();
@@ -224,7 +230,7 @@ export class CdcSource implements SourceDriver {
     if (this.#committed !== undefined && options.start === undefined) this.#reading.confirm(this.#committed);
     this.#committed = undefined;
     this.#look(slot);
-    this.#watch = setInterval(() => void this.#lookAgain(), statusIntervalMs);
+    this.watch(statusIntervalMs);
     return this.#reading;
   }
 

@@ -40,6 +40,7 @@ export async function openSnapshotSource(
   const opened = { config, options, context };
   if (config.snapshot !== 'only') {
     const changes = await openCdcSource(config, options, context);
+    changes.watch(config.statusIntervalMs);
     return new SnapshotSource(opened, changes.identity, changes);
   }
   const client = await openClient(config, options, { name: `sluice ${context.pipeline}`, signal: context.signal });

@@ -48,13 +48,16 @@ describe('a snapshot after a crash', () => {
   it('knows without reading the chunks again which changes their rows show', async () => {
     const table = await database.table('id int primary key, n int');
     await database.rows(`insert into ${table} select g, 0 from generate_series(1, 10) g`);
-    const config = cdcConfig(database, { snapshot: 'initial', tables: [table] });
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table], statusIntervalMs: 100 });
     const chunk = `public.${table.slice(1, -1)}/1`;
-    const open = (): ReturnType<typeof openCdc> => openCdc(config, { ...testContext(), atomic: true });
+    const context = { ...testContext(), atomic: true };
+    const open = (): ReturnType<typeof openCdc> => openCdc(config, context);
     const first = await open();
     const plan = new Reader(first, { partition: 'snapshot' });
     await expect.poll(() => plan.position, patience).toBeDefined();
     await database.rows(`update ${table} set n = 1`);
+    // The server keeps its log meanwhile, and that can be seen.
+    await expect.poll(() => context.gauges.get('slot_retained_bytes'), patience).toBeGreaterThan(0);
     const rows = new Reader(first, { partition: chunk });
     await rows.take(10);
     await rows.stop();
