@@ -1,4 +1,4 @@
-import { isConnectorError, z } from '@sluice/core/driver';
+import { z } from '@sluice/core/driver';
 import {
   checkConnection,
   connectionFields,
@@ -6,7 +6,7 @@ import {
   type PostgresConnectionConfig,
   type PostgresConnectionSettings,
 } from './config.js';
-import { quotedTable } from './identifier.js';
+import { tableName } from './table-name.js';
 
 /** What every parsed config of `mode: cdc` has. */
 interface CdcSettings extends PostgresConnectionSettings {
@@ -67,15 +67,6 @@ export type SnapshotConfig = Common & Pick<SnapshotSettings, 'snapshot' | 'table
 /** Config of the source with `mode: cdc`. */
 export type CdcSourceConfig = ChangesConfig | SnapshotConfig;
 
-const table = z.string().superRefine((text, context) => {
-  try {
-    quotedTable(text);
-  } catch (error) {
-    if (!isConnectorError(error)) throw error;
-    context.addIssue({ code: 'custom', message: error.message });
-  }
-});
-
 /** What the kind of snapshot asks for. */
 function checkSnapshot(
   config: { readonly [Field in 'snapshot' | 'slot' | 'publication' | 'tables']?: unknown },
@@ -113,7 +104,7 @@ const fields = z
       .optional()
       .describe('Name of the publication, unless `snapshot` is `only`. It says what of which tables is read.'),
     tables: z
-      .array(table)
+      .array(tableName)
       .min(1)
       .optional()
       .describe(

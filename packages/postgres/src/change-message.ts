@@ -40,8 +40,8 @@ export function toChangeMessage(
   };
 }
 
-/** A value that did not change and was not sent is absent, unless the old row holds it. */
-function newRow(columns: readonly ShapeColumn[], tuple: Tuple, before: Row | undefined): Row {
+/** The row of these texts. A value that did not change and was not sent is absent, unless the old row holds it. */
+export function newRow(columns: readonly ShapeColumn[], tuple: Tuple, before: Row | undefined): Row {
   const row: Row = {};
   for (let index = 0; index < columns.length; index++) {
     const column = columns[index];
@@ -74,7 +74,8 @@ function setField(row: Row, name: string, value: Value): void {
   else row[name] = value;
 }
 
-function keyOf({ columns, keyColumns }: TableShape, row: Row | undefined): Value {
+/** The key columns of a row; null when there are none, or one of them is not known. */
+export function keyOf({ columns, keyColumns }: TableShape, row: Row | undefined): Value {
   if (row === undefined || keyColumns.length === 0) return null;
   const key: Row = {};
   for (const index of keyColumns) {

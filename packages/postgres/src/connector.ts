@@ -23,6 +23,7 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
     classify: classifyPostgresError,
     source: {
       config: sourceConfig,
+      reads: async (config, _options, target) => (await import('./sink-target.js')).readsTarget(config, target),
       capabilities: sourceCapabilities,
       open: async (config, options: PostgresOptions, context) =>
         (await import('./source.js')).openPostgresSource(config, options, context),

@@ -1,4 +1,5 @@
 import type { SourceCapabilities } from '@sluice/core/driver';
+import { catchesUp } from './listen-config.js';
 import type { PostgresSourceSettings } from './source-config.js';
 
 /** What the source can do in the mode that the config names. */
@@ -17,5 +18,29 @@ export function sourceCapabilities(config: PostgresSourceSettings): SourceCapabi
         ...(bounded ? {} : { lagUnit: 'bytes' }),
       };
     }
+    case 'poll':
+      return { ...rows, bounded: config.bounded };
+    case 'listen':
+      return catchesUp(config) ? { ...rows, bounded: false } : notifications;
   }
 }
+
+/** What is polled, whatever wakes it. */
+const rows: Omit<SourceCapabilities, 'bounded'> = {
+  position: 'engine',
+  replayable: true,
+  order: 'partition',
+  window: false,
+  changes: false, // a row as it is now, and not what happened to it
+  keyed: true,
+};
+
+const notifications: SourceCapabilities = {
+  position: 'none',
+  replayable: false,
+  order: 'partition',
+  bounded: false,
+  window: false,
+  changes: false,
+  keyed: false,
+};

@@ -1,13 +1,17 @@
 import { z } from '@sluice/core/driver';
 import { type CdcSourceConfig, type CdcSourceSettings, cdcConfig } from './cdc-config.js';
+import { type ListenSourceConfig, type ListenSourceSettings, listenConfig } from './listen-config.js';
+import { type PollSourceConfig, type PollSourceSettings, pollConfig } from './poll-config.js';
 
 /** A parsed config of the source. */
-export type PostgresSourceSettings = CdcSourceSettings;
+export type PostgresSourceSettings = CdcSourceSettings | PollSourceSettings | ListenSourceSettings;
 
 /** Config of the source. */
-export type PostgresSourceConfig = CdcSourceConfig;
+export type PostgresSourceConfig = CdcSourceConfig | PollSourceConfig | ListenSourceConfig;
 
 /** Schema of the source's config: one for each `mode`. */
 export const sourceConfig: z.ZodType<PostgresSourceSettings, PostgresSourceConfig> = z.discriminatedUnion('mode', [
   cdcConfig,
+  pollConfig,
+  listenConfig,
 ]);

@@ -4,12 +4,15 @@ import { teardownCdcSource } from './cdc-teardown.js';
 import { openClient } from './client.js';
 import { discoverTables } from './discover.js';
 import { endClient } from './end-client.js';
+import { checkListenSource, openListenSource } from './listen-source.js';
+import { teardownListenSource } from './notify-trigger.js';
 import type { PostgresOptions } from './options.js';
+import { checkPollSource, openPollSource } from './poll-source.js';
 import { checkSnapshotSource, openSnapshotSource } from './snapshot-source.js';
 import type { PostgresSourceSettings } from './source-config.js';
 
 /** Opens the source in the mode that the config names. */
-export function openPostgresSource(
+export async function openPostgresSource(
   config: PostgresSourceSettings,
   options: PostgresOptions,
   context: DriverContext,
@@ -17,13 +20,17 @@ export function openPostgresSource(
   switch (config.mode) {
     case 'cdc':
       return config.snapshot === 'never'
-        ? openCdcSource(config, options, context)
-        : openSnapshotSource(config, options, context);
+        ? await openCdcSource(config, options, context)
+        : await openSnapshotSource(config, options, context);
+    case 'poll':
+      return await openPollSource(config, options, context);
+    case 'listen':
+      return await openListenSource(config, options, context);
   }
 }
 
 /** Whether the source could be read with this config; makes nothing. */
-export function checkPostgresSource(
+export async function checkPostgresSource(
   config: PostgresSourceSettings,
   options: PostgresOptions,
   signal: AbortSignal,
@@ -31,8 +38,12 @@ export function checkPostgresSource(
   switch (config.mode) {
     case 'cdc':
       return config.snapshot === 'only'
-        ? checkSnapshotSource(config, options, signal)
-        : checkCdcSource(config, options, signal);
+        ? await checkSnapshotSource(config, options, signal)
+        : await checkCdcSource(config, options, signal);
+    case 'poll':
+      return await checkPollSource(config, options, signal);
+    case 'listen':
+      return await checkListenSource(config, options, signal);
   }
 }
 
@@ -51,13 +62,17 @@ export async function discoverPostgresSource(
 }
 
 /** What was made outside for this source; removed when asked. */
-export function teardownPostgresSource(
+export async function teardownPostgresSource(
   config: PostgresSourceSettings,
   options: PostgresOptions,
   request: TeardownRequest,
 ): Promise<readonly string[]> {
   switch (config.mode) {
     case 'cdc':
-      return teardownCdcSource(config, options, request);
+      return await teardownCdcSource(config, options, request);
+    case 'listen':
+      return await teardownListenSource(config, options, request);
+    case 'poll':
+      return [];
   }
 }
