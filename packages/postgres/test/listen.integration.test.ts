@@ -130,7 +130,9 @@ test.each([
   ['with a table', async () => ({ table: await database.table('id serial primary key'), cursor: 'id' })],
   ['without one', async () => ({})],
 ])('notices a connection that died without a word, %s', async (_, fields) => {
-  const driver: SourceDriver = await openSource(config({ ...(await fields()), pingIntervalMs: 100 }));
+  const driver: SourceDriver = await openSource(
+    config({ ...(await fields()), pingIntervalMs: 100, statementTimeoutMs: 500 }),
+  );
   const reader = new Reader(driver);
   const stop = database.server.proxy.intercept(() => new Promise(() => undefined));
   onTestFinished(stop);
