@@ -23,7 +23,7 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
     classify: classifyPostgresError,
     source: {
       config: sourceConfig,
-      reads: async (config, _options, target) => (await import('./sink-target.js')).readsTarget(config, target),
+      reads: async (config, _options, target) => (await import('./writing/sink-target.js')).readsTarget(config, target),
       capabilities: sourceCapabilities,
       open: async (config, options: PostgresOptions, context) =>
         (await import('./source.js')).openPostgresSource(config, options, context),
@@ -52,15 +52,15 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
         ...(create ? [`makes a missing table with the columns of ${columnsFrom}`] : []),
         ...(evolve === 'add-columns' ? [`adds columns that the table lacks, by ${columnsFrom}`] : []),
       ],
-      writes: async (config) => (await import('./sink-target.js')).targetsOf(config),
+      writes: async (config) => (await import('./writing/sink-target.js')).targetsOf(config),
       open: async (config, options: PostgresOptions, context) =>
         (await import('./sink.js')).openPostgresSink(config, options, context),
       check: async (config, options, signal) => (await import('./sink.js')).checkPostgresSink(config, options, signal),
       discover: async (config, options, signal) =>
         (await import('./sink.js')).discoverPostgresSink(config, options, signal),
       positions: {
-        load: async (...request) => (await import('./sink-positions.js')).sinkPositions.load(...request),
-        save: async (...request) => (await import('./sink-positions.js')).sinkPositions.save(...request),
+        load: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.load(...request),
+        save: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.save(...request),
       },
     },
   });

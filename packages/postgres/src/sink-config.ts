@@ -1,7 +1,7 @@
 import { isConnectorError, parseTemplate, TemplateText, z } from '@sluice/core/driver';
 import { checkConnection, connectionFields, type PostgresConnectionSettings } from './config.js';
-import { isFieldPath, namesFieldOfPayload } from './field-path.js';
 import { quotedTable } from './identifier.js';
+import { isFieldPath, namesFieldOfPayload } from './writing/field-path.js';
 
 /** How rows get into a table. */
 export type WriteMode = 'append' | 'upsert' | 'mirror';

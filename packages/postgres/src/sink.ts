@@ -1,16 +1,16 @@
 import type { Discovered, DriverContext, SinkDriver } from '@sluice/core/driver';
 import { ConnectorError, parseTemplate } from '@sluice/core/driver';
-import { AtomicSink } from './atomic-sink.js';
 import { openClient } from './client.js';
 import { discoverTables } from './discover.js';
 import { quotedTable } from './identifier.js';
 import type { PostgresOptions } from './options.js';
-import { PlainSink } from './plain-sink.js';
-import { ensurePositionTable } from './position-table.js';
-import { Session } from './session.js';
 import type { PostgresSinkSettings } from './sink-config.js';
-import { Tables } from './tables.js';
-import { findTable } from './target-table.js';
+import { AtomicSink } from './writing/atomic-sink.js';
+import { PlainSink } from './writing/plain-sink.js';
+import { ensurePositionTable } from './writing/position-table.js';
+import { Session } from './writing/session.js';
+import { Tables } from './writing/tables.js';
+import { findTable } from './writing/target-table.js';
 
 /** Connects and makes the table of positions; the tables that are written to are looked up when they are first written to. */
 export async function openPostgresSink(

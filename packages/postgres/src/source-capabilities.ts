@@ -1,5 +1,5 @@
 import type { SourceCapabilities } from '@sluice/core/driver';
-import { catchesUp } from './listen-config.js';
+import { catchesUp } from './notifications/listen-config.js';
 import type { PostgresSourceSettings } from './source-config.js';
 
 /** What the source can do in the mode that the config names. */

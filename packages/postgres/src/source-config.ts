@@ -1,7 +1,7 @@
 import { z } from '@sluice/core/driver';
-import { type CdcSourceConfig, type CdcSourceSettings, cdcConfig } from './cdc-config.js';
-import { type ListenSourceConfig, type ListenSourceSettings, listenConfig } from './listen-config.js';
-import { type PollSourceConfig, type PollSourceSettings, pollConfig } from './poll-config.js';
+import { type CdcSourceConfig, type CdcSourceSettings, cdcConfig } from './changes/cdc-config.js';
+import { type ListenSourceConfig, type ListenSourceSettings, listenConfig } from './notifications/listen-config.js';
+import { type PollSourceConfig, type PollSourceSettings, pollConfig } from './polling/poll-config.js';
 
 /** A parsed config of the source. */
 export type PostgresSourceSettings = CdcSourceSettings | PollSourceSettings | ListenSourceSettings;

@@ -1,14 +1,14 @@
 import type { Discovered, DriverContext, SourceDriver, TeardownRequest } from '@sluice/core/driver';
-import { checkCdcSource, openCdcSource } from './cdc-source.js';
-import { teardownCdcSource } from './cdc-teardown.js';
+import { checkCdcSource, openCdcSource } from './changes/cdc-source.js';
+import { teardownCdcSource } from './changes/cdc-teardown.js';
 import { openClient } from './client.js';
 import { discoverTables } from './discover.js';
 import { endClient } from './end-client.js';
-import { checkListenSource, openListenSource } from './listen-source.js';
-import { teardownListenSource } from './notify-trigger.js';
+import { checkListenSource, openListenSource } from './notifications/listen-source.js';
+import { teardownListenSource } from './notifications/notify-trigger.js';
 import type { PostgresOptions } from './options.js';
-import { checkPollSource, openPollSource } from './poll-source.js';
-import { checkSnapshotSource, openSnapshotSource } from './snapshot-source.js';
+import { checkPollSource, openPollSource } from './polling/poll-source.js';
+import { checkSnapshotSource, openSnapshotSource } from './snapshot/snapshot-source.js';
 import type { PostgresSourceSettings } from './source-config.js';
 
 /** Opens the source in the mode that the config names. */

@@ -1,10 +1,10 @@
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client, QueryArrayConfig } from 'pg';
 import { type ClientPurpose, openClient } from './client.js';
-import { textSettings } from './column-types.js';
 import type { PostgresConnectionSettings } from './config.js';
 import { endClient, endsWithin } from './end-client.js';
 import type { PostgresOptions } from './options.js';
+import { textSettings } from './rows/column-types.js';
 
 /** A row as the server sends it: the text of each value, or null. */
 export type TextRow = readonly (string | null)[];

@@ -1,7 +1,7 @@
 import type { Message, Position } from '@sluice/core/driver';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parsePosition } from '../src/cdc-position.js';
-import { formatLsn } from '../src/lsn.js';
+import { parsePosition } from '../src/changes/cdc-position.js';
+import { formatLsn } from '../src/changes/lsn.js';
 import { cdcConfig, openCdc, patience, Reader, started, testContext } from './cdc.js';
 import { changeTable, changingColumns } from './changing-table.js';
 import { useDatabase } from './database.js';

@@ -1,6 +1,6 @@
 import { type PostgresServer, startPostgres } from '@sluice/testkit';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { CdcSourceConfig } from '../src/cdc-config.js';
+import type { CdcSourceConfig } from '../src/changes/cdc-config.js';
 import { postgres } from '../src/connector.js';
 import { cdcConfig, openCdc, Reader, started, testContext } from './cdc.js';
 import { useDatabase } from './database.js';

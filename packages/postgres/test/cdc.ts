@@ -1,7 +1,7 @@
 import type { DriverContext, Message, Position, SourceBatch, SourceDriver } from '@sluice/core/driver';
 import { uniqueName } from '@sluice/testkit';
 import { expect, onTestFinished } from 'vitest';
-import { type CdcSourceConfig, type ChangesConfig, cdcConfig as schema } from '../src/cdc-config.js';
+import { type CdcSourceConfig, type ChangesConfig, cdcConfig as schema } from '../src/changes/cdc-config.js';
 import { openPostgresSource } from '../src/source.js';
 import type { Database } from './database.js';
 

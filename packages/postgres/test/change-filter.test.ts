@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ChangeFilter } from '../src/change-filter.js';
-import type { Ask } from '../src/key-places.js';
-import type { PgoutputMessage } from '../src/pgoutput.js';
-import type { Received, ReplicationStream } from '../src/replication.js';
-import { parseSnapshot } from '../src/server-snapshot.js';
+import type { PgoutputMessage } from '../src/changes/pgoutput.js';
+import type { Received, ReplicationStream } from '../src/changes/replication.js';
+import { ChangeFilter } from '../src/snapshot/change-filter.js';
+import type { Ask } from '../src/snapshot/key-places.js';
+import { parseSnapshot } from '../src/snapshot/server-snapshot.js';
 
 const columns = [
   { name: 'id', typeId: 23, typeModifier: -1, isKey: true },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { textWriter } from '../src/column-text.js';
-import { copyField } from '../src/copy-rows.js';
+import { textWriter } from '../src/writing/column-text.js';
+import { copyField } from '../src/writing/copy-rows.js';
 
 const plain = textWriter('plain', false);
 

@@ -7,7 +7,7 @@ import {
   uniqueName,
 } from '@sluice/testkit';
 import type { Client } from 'pg';
-import type { CdcSourceConfig } from '../src/cdc-config.js';
+import type { CdcSourceConfig } from '../src/changes/cdc-config.js';
 import { changeConnector } from './change-connector.js';
 import { serverFaults } from './server-faults.js';
 

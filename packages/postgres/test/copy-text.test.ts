@@ -1,6 +1,6 @@
 import { array, assert, integer, option, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CopyLines, copyValues } from '../src/copy-text.js';
+import { CopyLines, copyValues } from '../src/snapshot/copy-text.js';
 
 /** A value as the server writes it. */
 function copyField(text: string | null): string {

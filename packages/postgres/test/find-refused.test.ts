@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findRefused } from '../src/find-refused.js';
+import { findRefused } from '../src/writing/find-refused.js';
 
 /** A server that refuses some messages, and may tell which one it came to first. */
 function server(count: number, bad: ReadonlySet<number>, tells: boolean) {

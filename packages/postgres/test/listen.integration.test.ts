@@ -1,8 +1,8 @@
 import { isConnectorError, type SourceDriver, textOf } from '@sluice/core/driver';
 import { expect, onTestFinished, test } from 'vitest';
 import { postgres } from '../src/connector.js';
-import type { ListenSourceConfig } from '../src/listen-config.js';
-import { listenConfig } from '../src/listen-config.js';
+import type { ListenSourceConfig } from '../src/notifications/listen-config.js';
+import { listenConfig } from '../src/notifications/listen-config.js';
 import { patience, Reader, testContext } from './cdc.js';
 import { useDatabase } from './database.js';
 import { openSource, refusal, session, sortedIds } from './poll.js';

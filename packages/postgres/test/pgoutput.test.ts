@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodePgoutput } from '../src/pgoutput.js';
+import { decodePgoutput } from '../src/changes/pgoutput.js';
 import { columns, int16, int32, int64, join, tuple, zeroEnded } from './pgoutput-bytes.js';
 
 describe('decodePgoutput', () => {

@@ -1,6 +1,6 @@
 import type { Position } from '@sluice/core/driver';
 import { expect, test } from 'vitest';
-import type { PollSourceConfig } from '../src/poll-config.js';
+import type { PollSourceConfig } from '../src/polling/poll-config.js';
 import { useDatabase } from './database.js';
 import { openSource, pollConfig, session } from './poll.js';
 

@@ -1,7 +1,7 @@
 import type { DriverContext, Position, SourceDriver } from '@sluice/core/driver';
 import type { Client } from 'pg';
 import { expect, onTestFinished } from 'vitest';
-import type { PollSourceConfig } from '../src/poll-config.js';
+import type { PollSourceConfig } from '../src/polling/poll-config.js';
 import { openPostgresSource } from '../src/source.js';
 import { type PostgresSourceConfig, sourceConfig } from '../src/source-config.js';
 import { patience, Reader, type ReaderSettings, testContext } from './cdc.js';

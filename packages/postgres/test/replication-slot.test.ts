@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkSlot, missingSlot, type SlotState, startIn } from '../src/replication-slot.js';
+import { checkSlot, missingSlot, type SlotState, startIn } from '../src/changes/replication-slot.js';
 
 const slot: SlotState = {
   name: 'shop',

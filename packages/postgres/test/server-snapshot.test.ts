@@ -1,6 +1,6 @@
 import { assert, bigInt, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseSnapshot, sees, seesNothing } from '../src/server-snapshot.js';
+import { parseSnapshot, sees, seesNothing } from '../src/snapshot/server-snapshot.js';
 
 const low = (id: bigint): number => Number(id & 0xffff_ffffn);
 

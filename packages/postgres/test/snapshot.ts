@@ -1,7 +1,7 @@
 import type { CheckpointStore, Message, ReadBatch } from '@sluice/core';
 import { uniqueName } from '@sluice/testkit';
 import { onTestFinished } from 'vitest';
-import type { CdcSourceConfig, SnapshotConfig } from '../src/cdc-config.js';
+import type { CdcSourceConfig, SnapshotConfig } from '../src/changes/cdc-config.js';
 import { postgres } from '../src/connector.js';
 import type { Database } from './database.js';
 

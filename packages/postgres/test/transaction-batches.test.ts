@@ -1,8 +1,8 @@
 import { createMessage, type SourceBatch } from '@sluice/core/driver';
 import { array, assert, constantFrom, integer, oneof, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePosition } from '../src/cdc-position.js';
-import { TransactionBatches } from '../src/transaction-batches.js';
+import { parsePosition } from '../src/changes/cdc-position.js';
+import { TransactionBatches } from '../src/changes/transaction-batches.js';
 
 const mark = { headers: [['transactionId', 7]] as const, timestamp: 0 };
 const start = { lsn: 10n, rows: 0 };

@@ -1,0 +1,287 @@
+import type {
+  DriverContext,
+  MessageSchema,
+  Position,
+  ReadOptions,
+  SourceBatch,
+  SourceDriver,
+} from '@sluice/core/driver';
+import { ConnectorError } from '@sluice/core/driver';
+import type { Client } from 'pg';
+import { openClient } from '../client.js';
+import { endClient, endsWithin } from '../end-client.js';
+import type { PostgresOptions } from '../options.js';
+import { shapeOf, type TableShape } from '../rows/table-shape.js';
+import { ChangeFilter, type ChangeFilterRules } from '../snapshot/change-filter.js';
+import type { ChangesSettings } from './cdc-config.js';
+import { type CdcPosition, parsePosition } from './cdc-position.js';
+import { CdcReading } from './cdc-reading.js';
+import { checkFreeSlot, checkPrimary, checkWalLevel } from './cdc-server.js';
+import type { Relation } from './pgoutput.js';
+import { checkPublication, createPublication, publicationState } from './publication.js';
+import { ReplicationStream } from './replication.js';
+import { identify, openReplication, setTexts, statusInterval } from './replication-client.js';
+import { checkSlot, createSlot, missingSlot, type SlotState, slotState, startIn } from './replication-slot.js';
+
+/** Opens the source: nothing is streamed before it is read. */
+export async function openCdcSource(
+  config: ChangesSettings,
+  options: PostgresOptions,
+  context: DriverContext,
+): Promise<CdcSource> {
+  const { signal } = context;
+  const name = `sluice ${context.pipeline}`;
+  // At the same time as what follows, because a connection takes several answers of the server.
+  const identifying = identify(() => openReplication(config, options, { name, signal }));
+  identifying.catch(() => undefined); // awaited below
+  let catalog: Client | undefined;
+  try {
+    catalog = await openClient(config, options, { name, signal });
+    await setTexts(catalog);
+    await checkWalLevel(catalog);
+    if (config.create) await ensurePublication(catalog, config, (text) => context.notice(text));
+    await checkPublication(catalog, config);
+    return new CdcSource(catalog, await identifying, { config, options, context });
+  } catch (error) {
+    await Promise.allSettled([identifying, catalog === undefined ? undefined : endClient(catalog)]);
+    throw error;
+  }
+}
+
+/** Whether everything is there that reading needs; makes nothing. */
+export async function checkCdcSource(
+  config: ChangesSettings,
+  options: PostgresOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const purpose = { name: 'sluice check', signal };
+  const catalog = await openClient(config, options, purpose);
+  try {
+    await checkWalLevel(catalog);
+    await identify(() => openReplication(config, options, purpose));
+    const isMissing = (await publicationState(catalog, config.publication)) === 'missing';
+    if (!(config.create && isMissing)) await checkPublication(catalog, config);
+    const slot = await slotState(catalog, config.slot);
+    if (slot !== undefined) {
+      checkSlot(slot);
+      startIn(slot, { position: undefined, start: undefined });
+    } else if (config.create) await checkFreeSlot(catalog, config.slot);
+    else throw missingSlot(config.slot, undefined);
+  } finally {
+    await endClient(catalog);
+  }
+}
+
+async function ensurePublication(
+  catalog: Client,
+  config: ChangesSettings,
+  notice: (text: string) => void,
+): Promise<void> {
+  if ((await publicationState(catalog, config.publication)) !== 'missing') return;
+  if ((await slotState(catalog, config.slot)) !== undefined) {
+    throw new ConnectorError(
+      'not_found',
+      `publication "${config.publication}" does not exist, but replication slot "${config.slot}" does: the changes before a new publication could not be read. Correct the name, or remove the slot with "sluice teardown"`,
+    );
+  }
+  const tables = await createPublication(catalog, config);
+  if (tables.length === 0) return;
+  notice(
+    `the server refuses updates and deletes of ${tables.join(', ')} from now on, because nothing identifies their rows. Give them a primary key, or run: alter table ... replica identity full`,
+  );
+}
+
+interface Opened {
+  readonly config: ChangesSettings;
+  readonly options: PostgresOptions;
+  readonly context: DriverContext;
+}
+
+/** The partition that changes are. */
+export const changesPartition = 'changes';
+
+/** How long an aborted read may wait for an answer. */
+const abortMs = 500;
+
+/** Reads the changes of a slot as one partition. */
+export class CdcSource implements SourceDriver {
+  readonly identity: string;
+  readonly #catalog: Client;
+  readonly #opened: Opened;
+  readonly #closing = new AbortController();
+  readonly #schemas = new Map<number, MessageSchema>();
+  #reading: CdcReading | undefined;
+  #asking: Promise<unknown> = Promise.resolve();
+  /** Settled while nothing was read. */
+  #committed: Position | undefined;
+  #serverLsn = 0n;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(catalog: Client, identity: string, opened: Opened) {
+    this.#catalog = catalog;
+    this.identity = identity;
+    this.#opened = opened;
+  }
+
+  async *partitions(): AsyncGenerator<readonly string[]> {
+    yield [changesPartition];
+  }
+
+  /** Looks from time to time how much log the server keeps, also while the slot is not read. */
+  watch(everyMs: number): void {
+    clearInterval(this.#watch);
+    this.#watch = setInterval(() => void this.#lookAgain(), everyMs);
+  }
+
+  /** Makes the slot where that is asked for; tells where its changes begin, and whether they do so now. */
+  async ready(signal: AbortSignal): Promise<{ readonly lsn: bigint; readonly isNew: boolean }> {
+    const giveUp = (): void => void this.#catalog.connection.stream.destroy();
+    signal.addEventListener('abort', giveUp);
+    try {
+      await checkPrimary(this.#catalog);
+      const isNew = (await slotState(this.#catalog, this.#opened.config.slot)) === undefined;
+      const slot = await this.#slot(undefined);
+      return { lsn: startIn(slot, { position: undefined, start: undefined }).lsn, isNew };
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** @param rules what rows that were read before already show */
+  read(
+    _partition: string,
+    position: Position | undefined,
+    options: ReadOptions,
+    rules?: ChangeFilterRules,
+  ): AsyncIterable<SourceBatch> {
+    const batches = this.#batches(position, options, rules);
+    let pending: Promise<unknown> | undefined;
+    const next = (): Promise<IteratorResult<SourceBatch>> => {
+      const result = batches.next();
+      pending = result;
+      return result;
+    };
+    const giveUp = async (): Promise<void> => {
+      // What an abort does not reach waits for an answer from the catalog.
+      if (pending !== undefined && !(await endsWithin(abortMs, pending))) this.#catalog.connection.stream.destroy();
+    };
+    options.signal.addEventListener('abort', () => void giveUp(), { once: true });
+    // An abort ends the generator, but what was read is confirmed until the engine ends the iterator.
+    const end = async (): Promise<IteratorResult<SourceBatch>> => {
+      await batches.return(undefined);
+      await this.#stopReading();
+      return { done: true, value: undefined };
+    };
+    return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+  }
+
+  async commit(_partition: string, position: Position): Promise<void> {
+    // A lease may be told what an older one had settled before its stream has begun.
+    if (this.#reading === undefined) this.#committed = position;
+    else this.#reading.confirm(position);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#stopReading();
+    await endClient(this.#catalog);
+  }
+
+  async *#batches(
+    position: Position | undefined,
+    options: ReadOptions,
+    rules: ChangeFilterRules | undefined,
+  ): AsyncGenerator<SourceBatch> {
+    try {
+      const reading = await this.#begin(position === undefined ? undefined : parsePosition(position), options, rules);
+      yield* reading.batches(AbortSignal.any([options.signal, this.#closing.signal]));
+    } catch (error) {
+      await this.#stopReading();
+      throw error;
+    }
+  }
+
+  async #begin(
+    position: CdcPosition | undefined,
+    options: ReadOptions,
+    rules: ChangeFilterRules | undefined,
+  ): Promise<CdcReading> {
+    const { config, context } = this.#opened;
+    const slot = await this.#slot(position);
+    const from = startIn(slot, { position, start: options.start });
+    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+    const name = `sluice ${context.pipeline}`;
+    const client = await openReplication(config, this.#opened.options, { name, signal });
+    const statusIntervalMs = await statusInterval(client, config.statusIntervalMs);
+    const stream = await ReplicationStream.start(client, {
+      slot: config.slot,
+      publication: config.publication,
+      from: from.lsn,
+      maxQueuedBytes: options.maxBytes,
+      statusIntervalMs,
+      signal,
+    });
+    this.#reading = new CdcReading(stream, { ...from, isNew: position === undefined }, options, {
+      shapeOf: (relation) => this.#shapeOf(relation),
+      serverLsn: () => this.#serverLsn,
+      moveIntervalMs: statusIntervalMs,
+      filter: rules && new ChangeFilter(rules, (sql, values) => this.#inTurn(() => this.#catalog.query(sql, values))),
+    });
+    if (this.#committed !== undefined && options.start === undefined) this.#reading.confirm(this.#committed);
+    this.#committed = undefined;
+    this.#look(slot);
+    this.watch(statusIntervalMs);
+    return this.#reading;
+  }
+
+  async #slot(position: CdcPosition | undefined): Promise<SlotState> {
+    const { slot: name, create } = this.#opened.config;
+    let slot = await slotState(this.#catalog, name);
+    if (slot === undefined && create && position === undefined) {
+      await createSlot(this.#catalog, name);
+      slot = await slotState(this.#catalog, name);
+    }
+    if (slot === undefined) throw missingSlot(name, position);
+    checkSlot(slot);
+    return slot;
+  }
+
+  /** One object for each version of a table, however often the server describes it. */
+  async #shapeOf(relation: Relation): Promise<TableShape> {
+    const shape = await this.#inTurn(() => shapeOf(this.#catalog, relation));
+    const known = this.#schemas.get(relation.id);
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(shape.schema))
+      return { ...shape, schema: known };
+    this.#schemas.set(relation.id, shape.schema);
+    return shape;
+  }
+
+  #look({ serverLsn, retainedBytes }: SlotState): void {
+    this.#serverLsn = serverLsn;
+    this.#opened.context.metrics.set('slot_retained_bytes', retainedBytes);
+  }
+
+  /** One question to the catalog at a time. */
+  async #inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    const answer = this.#asking.then(ask);
+    this.#asking = answer.catch(() => undefined); // for who asked
+    return await answer;
+  }
+
+  async #lookAgain(): Promise<void> {
+    try {
+      const slot = await this.#inTurn(() => slotState(this.#catalog, this.#opened.config.slot));
+      if (slot !== undefined) this.#look(slot);
+    } catch (error) {
+      // The stream need not have noticed that the server is gone.
+      this.#reading?.fail(error);
+    }
+  }
+
+  async #stopReading(): Promise<void> {
+    clearInterval(this.#watch);
+    const reading = this.#reading;
+    this.#reading = undefined;
+    await reading?.stop();
+  }
+}

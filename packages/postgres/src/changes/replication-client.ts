@@ -1,0 +1,56 @@
+import { ConnectorError } from '@sluice/core/driver';
+import type { Client, ClientConfig } from 'pg';
+import { openClient } from '../client.js';
+import type { PostgresConnectionSettings } from '../config.js';
+import { endClient } from '../end-client.js';
+import { stateOf } from '../error.js';
+import type { PostgresOptions } from '../options.js';
+import { textSettings } from '../rows/column-types.js';
+
+/** A connection in the mode that streams, whose texts are those that {@link textSettings} makes. */
+export async function openReplication(
+  config: PostgresConnectionSettings,
+  options: PostgresOptions,
+  purpose: { readonly name: string; readonly signal: AbortSignal },
+): Promise<Client> {
+  // pg knows `replication`; its types do not.
+  const settings = { replication: 'database', statement_timeout: 0 } as ClientConfig;
+  try {
+    const client = await openClient(config, options, { ...purpose, settings });
+    await setTexts(client);
+    return client;
+  } catch (error) {
+    throw withoutRight(error, config.user);
+  }
+}
+
+/** Lets a connection write texts as {@link textSettings} says. */
+export async function setTexts(client: Client): Promise<void> {
+  const texts = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
+  await client.query(texts.join('; '));
+}
+
+function withoutRight(error: unknown, user: string | undefined): unknown {
+  if (stateOf(error) !== '42501') return error;
+  const name = user === undefined ? 'this user' : `user "${user}"`;
+  const text = `${name} may not read the log of changes. Run as a superuser: alter role ${user ?? '...'} replication`;
+  return new ConnectorError('permission_denied', text, { cause: error });
+}
+
+/** Tells the server from others, also from a copy of it under the same address. */
+export async function identify(open: () => Promise<Client>): Promise<string> {
+  const client = await open();
+  try {
+    const [row] = (await client.query<{ systemid: string; dbname: string }>('IDENTIFY_SYSTEM')).rows;
+    return `${row?.systemid}/${row?.dbname}`;
+  } finally {
+    await endClient(client);
+  }
+}
+
+/** Often enough that the server does not take a client for dead that it only waits for. */
+export async function statusInterval(client: Client, wantedMs: number): Promise<number> {
+  const sql = `select setting::float8 as ms from pg_catalog.pg_settings where name = 'wal_sender_timeout'`;
+  const [row] = (await client.query<{ ms: number }>(sql)).rows;
+  return row === undefined || row.ms === 0 ? wantedMs : Math.min(wantedMs, Math.max(10, Math.floor(row.ms / 4)));
+}

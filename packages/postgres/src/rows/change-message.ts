@@ -1,0 +1,89 @@
+import type { Header, Message, Operation, Value } from '@sluice/core/driver';
+import type { OldRow, Tuple } from '../changes/pgoutput.js';
+import type { ShapeColumn, TableShape } from './table-shape.js';
+
+/** What happened to a row. */
+export interface RowChange {
+  readonly operation: Operation;
+  readonly old: OldRow | undefined;
+  /** The row as it is now; undefined when it is gone. */
+  readonly row: Tuple | undefined;
+}
+
+/** What the messages of a transaction have in common. */
+export interface TransactionMark {
+  readonly headers: readonly Header[];
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+type Row = { [name: string]: Value };
+
+/** Makes a message of a change of a row, or of the truncation of a table. */
+export function toChangeMessage(
+  shape: TableShape,
+  change: RowChange,
+  { headers, timestamp }: TransactionMark,
+): Message {
+  const { columns, schema, topic } = shape;
+  const before = change.old === undefined ? undefined : oldRow(columns, change.old);
+  const payload = change.row === undefined ? null : newRow(columns, change.row, before);
+  return {
+    topic,
+    key: keyOf(shape, payload ?? before),
+    payload,
+    headers,
+    timestamp,
+    operation: change.operation,
+    before,
+    schema,
+  };
+}
+
+/** The row of these texts. A value that did not change and was not sent is absent, unless the old row holds it. */
+export function newRow(columns: readonly ShapeColumn[], tuple: Tuple, before: Row | undefined): Row {
+  const row: Row = {};
+  for (let index = 0; index < columns.length; index++) {
+    const column = columns[index];
+    const text = tuple[index];
+    if (column === undefined) continue;
+    if (text === undefined) {
+      const unchanged = before?.[column.name];
+      if (unchanged !== undefined) setField(row, column.name, unchanged);
+    } else setField(row, column.name, text === null ? null : column.convert(text));
+  }
+  return row;
+}
+
+/** Of a row of which only the replica identity was sent, the other columns are unknown, not null. */
+function oldRow(columns: readonly ShapeColumn[], { kind, row: tuple }: OldRow): Row {
+  const row: Row = {};
+  for (let index = 0; index < columns.length; index++) {
+    const column = columns[index];
+    const text = tuple[index];
+    if (column === undefined || text === undefined || (kind === 'key' && !column.isIdentity)) continue;
+    setField(row, column.name, text === null ? null : column.convert(text));
+  }
+  return row;
+}
+
+function setField(row: Row, name: string, value: Value): void {
+  // Assigning to a column of this name would change the object's prototype instead.
+  if (name === '__proto__')
+    Object.defineProperty(row, name, { value, enumerable: true, writable: true, configurable: true });
+  else row[name] = value;
+}
+
+/** The key columns of a row; null when there are none, or one of them is not known. */
+export function keyOf({ columns, keyColumns }: TableShape, row: Row | undefined): Value {
+  if (row === undefined || keyColumns.length === 0) return null;
+  const key: Row = {};
+  for (const index of keyColumns) {
+    const name = columns[index]?.name;
+    const value = name === undefined ? undefined : row[name];
+    // A key value that is stored away and did not change: the row cannot be told from others.
+    if (name === undefined || value === undefined) return null;
+    setField(key, name, value);
+  }
+  return key;
+}
