@@ -110,6 +110,8 @@ class KafkaSource implements SourceDriver {
     holding?.lost.signal.addEventListener('abort', onLost);
     this.#fetcher.add(reader);
     try {
+      // Where it begins depends on when it began: stored at once, a restart before the first message begins there, too.
+      if (position === undefined && this.#config.start !== 'earliest') yield { messages: [], position: from, bytes: 0 };
       yield* reader.read(this.#fetcher.wake);
       if (!stopped.aborted) this.#finish(partition);
     } finally {
