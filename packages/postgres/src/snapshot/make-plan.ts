@@ -19,8 +19,9 @@ export interface PlanRequest {
 }
 
 const maxChunks = 256;
-/** Rows of a sample for each chunk, which keep the sizes of most chunks within a fifth of each other. */
-const sampledPerChunk = 100;
+/** Pages of a sample for each chunk, which keep the sizes of most chunks within a fifth of each other. */
+const sampledPerChunk = 30;
+const pageBytes = 8192;
 
 /** Cuts tables into chunks. Reads a sample of each large one. */
 export async function makePlan(client: Client, request: PlanRequest): Promise<SnapshotPlan> {
@@ -75,7 +76,7 @@ async function boundsOf(client: Client, table: ReadTable, { key, chunkRows }: Cu
   const chunks = Math.min(maxChunks, Math.round(rows / chunkRows));
   if (chunks < 2) return [];
   const names = key.map(({ name }) => quoted(name)).join(', ');
-  const percent = Math.min(100, (100 * chunks * sampledPerChunk) / rows);
+  const percent = Math.min(100, (100 * chunks * sampledPerChunk) / Math.max(1, await pagesOf(client, table)));
   // The last key of each part of the sample, but of the last part.
   const sql = `
     select distinct on (part) part, array[${key.map(({ name }) => `${quoted(name)}::text`).join(', ')}] as bound
@@ -85,6 +86,14 @@ async function boundsOf(client: Client, table: ReadTable, { key, chunkRows }: Cu
   const sampled = found.rows.map(({ bound }) => bound);
   // A sample of fewer rows than chunks has a part for each of its rows, and the last one bounds nothing.
   return sampled.length < chunks - 1 ? sampled.slice(0, -1) : sampled;
+}
+
+/** How many pages a table has, with its partitions. */
+async function pagesOf(client: Client, { id }: ReadTable): Promise<number> {
+  const sql = `select coalesce(sum(pg_catalog.pg_relation_size(relid)), 0)::float8 as bytes
+    from (select relid from pg_catalog.pg_partition_tree($1::int8::oid) union select $1::int8::oid) parts`;
+  const [row] = (await client.query<{ bytes: number }>(sql, [id])).rows;
+  return (row?.bytes ?? 0) / pageBytes;
 }
 
 /** What the server thinks of the number of rows, from the size of the table. */
