@@ -26,10 +26,14 @@ export function partsOf(definition: PipelineDefinition): readonly Part[] {
   ];
 }
 
-/** Every secret in the configs of a pipeline. */
+/**
+ * Every secret in the configs of a pipeline. Not a password that is the name of its connector, like `postgres`: that stands in
+ * many texts, and stars in its place would tell what the password is.
+ */
 export function secretsIn(definition: PipelineDefinition): readonly string[] {
   return partsOf(definition).flatMap(({ part }) => {
     const schema = part.connector[part.direction]?.config;
-    return schema === undefined ? [] : secretsOf(schema, part.config);
+    if (schema === undefined) return [];
+    return secretsOf(schema, part.config).filter((secret) => secret !== part.connector.name);
   });
 }
