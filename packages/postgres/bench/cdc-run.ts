@@ -32,16 +32,24 @@ export async function removeRows(client: Client): Promise<void> {
   await client.query('DROP PUBLICATION bench; DROP TABLE bench');
 }
 
-/** Lets a subject read all rows, in a process of its own whose memory is watched from outside. */
-export async function runCdcSubject(server: PostgresServer, subject: CdcSubject, rows: number): Promise<CdcRun> {
+/**
+ * Lets a subject read all rows, in a process of its own whose memory is watched from outside.
+ *
+ * @param nodeOptions for example limits of the heap
+ */
+export async function runCdcSubject(
+  server: PostgresServer,
+  subject: CdcSubject,
+  rows: number,
+  nodeOptions: readonly string[] = [],
+): Promise<CdcRun> {
   const client = await server.connect();
   const slot = 'bench_run';
   // Each run reads the same.
   await client.query("SELECT pg_copy_logical_replication_slot('bench', $1)", [slot]);
   const script = join(import.meta.dirname, 'cdc-subject.ts');
-  const child = spawn(process.execPath, ['--no-warnings', script, subject, server.directUrl, slot, String(rows)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const args = ['--no-warnings', ...nodeOptions, script, subject, server.directUrl, slot, String(rows)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let peakMiB = 0;
   const timer = setInterval(() => {
     void residentMiB(child.pid).then((mebibytes) => {
