@@ -96,7 +96,8 @@ export function logCursor({ log, progress, window }: CursorSetup, start: number,
 
 /** Reads a log of which nothing comes again: what was taken is gone. */
 export function passingCursor(setup: CursorSetup): Cursor {
-  const cursor = logCursor(setup, setup.progress.committed ?? 0, false);
+  const { progress } = setup;
+  const cursor = logCursor(setup, progress.committed ?? 0, false);
   return {
     ...cursor,
     get taken() {
@@ -110,7 +111,10 @@ export function passingCursor(setup: CursorSetup): Cursor {
     },
     take(limit) {
       const result = cursor.take(limit);
+      const passed = progress.committed ?? 0;
       cursor.commit(result.next);
+      // A reader that is behind another one must not bring back what has passed that one.
+      progress.committed = Math.max(passed, result.next);
       return result;
     },
   };

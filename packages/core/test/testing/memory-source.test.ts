@@ -126,6 +126,17 @@ describe('reading', () => {
     expect(keysOf(await lease(first).batch())).toEqual(['a']);
     expect(keysOf(await lease(await openSource(system, config)).batch())).toEqual(['b', 'c', 'd']);
   });
+
+  it('gives a reader nothing again of what nobody keeps a position of, however far another one is behind', async () => {
+    const config = { position: 'none', replayable: false } as const;
+    const driver = await openSource(system, config);
+    const fast = lease(driver);
+    const slow = lease(await openSource(system, { ...config, batchMessages: 1 }, system.instance('b')));
+    expect(keysOf(await fast.batch())).toEqual(['a', 'b', 'c', 'd']);
+    expect(keysOf(await slow.batch())).toEqual(['a']);
+    await fast.end();
+    expect(await pending(system, lease(driver).batch())).toBe(true);
+  });
 });
 
 describe('committing', () => {
