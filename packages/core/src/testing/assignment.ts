@@ -9,7 +9,7 @@ export interface Member {
   alive: boolean;
   /** What it has lost since. */
   readonly lost: Set<string>;
-  /** It was told that no other set will come, so it keeps what it holds until it leaves. */
+  /** It was told that no other set will come, so it keeps what it holds until it leaves, and gets nothing else. */
   final: boolean;
 }
 
@@ -58,8 +58,7 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
     if (holder?.final) return holder;
     const wish = wishes.get(partition);
     if (wish === null) return undefined;
-    const wished = members.find(({ instance }) => instance === wish);
-    return wished ?? members[partitions().indexOf(partition) % members.length];
+    return choose(members, wish, partitions().indexOf(partition));
   }
 
   function setFor(member: Member): readonly string[] {
@@ -128,4 +127,13 @@ export function createAssignment({ clock, revokeTimeoutMs, partitions, changed, 
     },
     holder: (partition) => holders.get(partition)?.instance,
   };
+}
+
+/** The member that a partition is for: the one that is wished, or by its index; of those that still ask if that one does not. */
+function choose(members: readonly Member[], wish: string | undefined, index: number): Member | undefined {
+  const wished = members.find(({ instance }) => instance === wish);
+  const chosen = wished ?? members[index % members.length];
+  if (chosen?.final !== true) return chosen;
+  const asking = members.filter(({ final }) => !final);
+  return asking[index % asking.length];
 }

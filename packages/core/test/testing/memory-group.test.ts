@@ -82,6 +82,21 @@ describe('the set of partitions', () => {
     expect(await two.next()).toBeUndefined();
   });
 
+  it('gives no further partition to a member that was told the end, but to one that still asks', async () => {
+    for (const partition of ['p', 'q']) group.assignment.assign(partition, 'a');
+    const driver = await openSource(system, assigned);
+    await setsOf(driver).next();
+    const two = setsOf(await openSource(system, assigned, system.instance('b')));
+    expect(await two.next()).toEqual([]);
+    system.stream('in').end();
+    expect(await two.next()).toBeUndefined();
+    const three = setsOf(await openSource(system, assigned, system.instance('c')));
+    expect(await three.next()).toEqual([]);
+    await driver.close();
+    expect(await three.next()).toEqual(['p', 'q']);
+    expect(await three.next()).toBeUndefined();
+  });
+
   it('lets a partition be read until the next set is heard of, and says then that it is lost', async () => {
     const driver = await openSource(system, assigned);
     const sets = setsOf(driver);
