@@ -92,6 +92,7 @@ export class Restarter {
 
   /** Waits in back-off; ends the run instead when that is of no use. */
   async #waitToRetry(part: string, error: ConnectorError, backoff: Backoff): Promise<void> {
+    if (this.#run.stopping && error.code === 'aborted') return; // it was the stop that ended it
     const delayMs = backoff.next(error.retryAfterMs);
     const exhausted = !retriesForever(error) && backoff.attempts >= this.#run.plan.retry.maxAttempts;
     if (error.outcome !== 'retryable' || exhausted) {

@@ -81,6 +81,17 @@ describe('shutdown', () => {
     expect(now()).toBe(stopped);
   });
 
+  it('is no failure while an atomic sink is opened again for its claim', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.next('sink.claim', fail('not_connected'));
+    here.system.faults.next('sink.close', delay(1000));
+    const run = here.start({ source: unbounded, sink: { atomic: true } });
+    await here.system.clock.run(() => here.callsOf('sink.close').length === 1);
+    expect(await run.stop()).toMatchObject({ received: 0, unsettled: 0 });
+    await here.run({ sink: { atomic: true } });
+    expect(here.stored()).toEqual(keys('p', 3));
+  });
+
   it.each(kinds)('takes 25 s at the most, and counts what is unsettled then, with %s', async (_name, sink) => {
     here.produce('p', ...keys('p', 3));
     here.system.faults.next('sink.write', hangIgnoringAbort(120_000));

@@ -199,4 +199,11 @@ export const mutants: readonly Mutant[] = [
     replace: "return error.outcome === 'retryable' ||",
     test: { file: 'flush.test.ts', title: 'ten times in vain, and then it is fatal' },
   },
+  {
+    name: 'fails because it was stopped while a sink was opened again for its claim',
+    file: 'restarter.ts',
+    find: "if (this.#run.stopping && error.code === 'aborted') return;",
+    replace: '',
+    test: { file: 'shutdown.test.ts', title: 'is no failure while an atomic sink is opened again for its claim' },
+  },
 ];
