@@ -13,6 +13,9 @@ export async function createTopics(
   await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions })), waitForLeaders: false });
   const areUsable = async (): Promise<boolean> => {
     const known = await admin.fetchTopicMetadata({ topics: [...topics] });
+    // The leaders answer for their partitions only when they have them: before that, kafkajs's producer is refused by one of
+    // them and then sends to all of them again.
+    await Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic)));
     return known.topics.every(
       ({ partitions }) => partitions.filter(({ leader }) => leader >= 0).length === numPartitions,
     );

@@ -15,6 +15,9 @@ export async function createTopic(
   await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false });
   const isUsable = async (): Promise<boolean> => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    // A leader answers for its partitions only when it has them: before that, kafkajs's producer is refused by one of them and
+    // then sends to all of them again.
+    await admin.fetchTopicOffsets(topic);
     const partitions = topics[0]?.partitions ?? [];
     return partitions.length === numPartitions && partitions.every(({ leader }) => leader >= 0);
   };
