@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { ConnectorError } from '@sluice/core/driver';
-import type { BrokerAddress } from './broker-connection.js';
-import { KafkaCluster } from './cluster.js';
-import { registerCodecs } from './compression.js';
 import type { KafkaConnectionSettings, KafkaTls } from './config.js';
-import { oauthBearer } from './oauth-bearer.js';
-import { clientCredentials } from './oauth-token.js';
+import type { BrokerAddress } from './connection/broker-connection.js';
+import { KafkaCluster } from './connection/cluster.js';
+import { oauthBearer } from './connection/oauth-bearer.js';
+import { clientCredentials } from './connection/oauth-token.js';
+import type { NativeSasl, NativeSocketFactory } from './connection/protocol.js';
 import type { KafkaOptions } from './options.js';
-import type { NativeSasl, NativeSocketFactory } from './protocol.js';
+import { registerCodecs } from './records/compression.js';
 
 /**
  * Connects to the first broker that answers and learns the others from it. Rejects with the native error, and nothing stays

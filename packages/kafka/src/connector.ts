@@ -4,7 +4,7 @@ import type { KafkaOptions } from './options.js';
 import { sinkCapabilities } from './sink-capabilities.js';
 import { sinkConfig } from './sink-config.js';
 import { sourceConfig } from './source-config.js';
-import { readsTarget, targetsOf } from './topic-target.js';
+import { readsTarget, targetsOf } from './writing/topic-target.js';
 
 /**
  * Reads and writes topics of Apache Kafka, 2.4 or newer.
@@ -42,14 +42,15 @@ export const kafka: Connector<typeof sourceConfig, KafkaOptions, typeof sinkConf
     config: sinkConfig,
     positions: {
       load: async (config, options: KafkaOptions, pipeline) =>
-        (await import('./sink-positions.js')).loadSinkPositions(config, options, pipeline),
+        (await import('./writing/sink-positions.js')).loadSinkPositions(config, options, pipeline),
       save: async (config, options: KafkaOptions, pipeline, checkpoint) =>
-        (await import('./sink-positions.js')).saveSinkPositions(config, options, pipeline, checkpoint),
+        (await import('./writing/sink-positions.js')).saveSinkPositions(config, options, pipeline, checkpoint),
     },
     capabilities: sinkCapabilities,
     writes: async (config) => targetsOf(config),
     open: async (config, options: KafkaOptions, context) =>
       (await import('./sink.js')).openKafkaSink(config, options, context),
-    check: async (config, options, signal) => (await import('./sink-check.js')).checkKafkaSink(config, options, signal),
+    check: async (config, options, signal) =>
+      (await import('./writing/sink-check.js')).checkKafkaSink(config, options, signal),
   },
 });

@@ -1,4 +1,4 @@
-export { type KafkaCheckpointsConfig, kafkaCheckpoints } from './checkpoint-store.js';
+export { type KafkaCheckpointsConfig, kafkaCheckpoints } from './checkpoints/checkpoint-store.js';
 export type {
   KafkaConnectionConfig,
   KafkaConnectionSettings,

@@ -1,15 +1,15 @@
 import { ConnectorError, type Discovered, type TeardownRequest } from '@sluice/core/driver';
-import { brokerError } from './broker-error.js';
 import { openCluster, untilAborted } from './client.js';
-import type { KafkaCluster } from './cluster.js';
-import { decodeFetchAnswer } from './fetch-answer.js';
-import { GroupSession } from './group-session.js';
-import { beginOffsets, endOffsets, type OffsetLookup } from './offsets.js';
+import { brokerError } from './connection/broker-error.js';
+import type { KafkaCluster } from './connection/cluster.js';
+import { patiently } from './connection/patience.js';
+import { partitionName, type TopicPartition } from './connection/topic-partition.js';
+import { TopicTable } from './connection/topic-table.js';
+import { GroupSession } from './group/group-session.js';
 import type { KafkaOptions } from './options.js';
-import { patiently } from './patience.js';
+import { decodeFetchAnswer } from './reading/fetch-answer.js';
+import { beginOffsets, endOffsets, type OffsetLookup } from './reading/offsets.js';
 import type { KafkaSourceSettings } from './source-config.js';
-import { partitionName, type TopicPartition } from './topic-partition.js';
-import { TopicTable } from './topic-table.js';
 
 /** Resolves when every topic and the group may be read. Rejects with the native error that says what is missing. */
 export function checkKafkaSource(

@@ -10,8 +10,8 @@ import {
   parseTemplate,
   toNullableBytes,
 } from '@sluice/core/driver';
-import type { OldRecord } from './protocol.js';
-import type { RecordCursor } from './record-cursor.js';
+import type { OldRecord } from './connection/protocol.js';
+import type { RecordCursor } from './records/record-cursor.js';
 
 /**
  * The message of the record that a cursor has begun. Key, payload and header values are the record's own bytes: null is null,

@@ -7,21 +7,21 @@ import {
   type SinkBatch,
   type SinkDriver,
 } from '@sluice/core/driver';
-import { BatchEncoder } from './batch-encoder.js';
 import { openCluster } from './client.js';
-import type { KafkaCluster } from './cluster.js';
-import { Delivery } from './delivery.js';
+import type { KafkaCluster } from './connection/cluster.js';
+import { TopicDirectory } from './connection/topic-directory.js';
 import { classifyKafkaError } from './error.js';
 import { recordFields } from './message.js';
 import type { KafkaOptions } from './options.js';
-import { Producer } from './producer.js';
-import { newIdentity } from './producer-identity.js';
-import { noIdentity } from './record-writer.js';
-import { requireTopic } from './sink-check.js';
+import { BatchEncoder } from './records/batch-encoder.js';
 import type { KafkaSinkSettings } from './sink-config.js';
-import { TopicDirectory } from './topic-directory.js';
-import { openTransactionalSink } from './transactional-sink.js';
-import { WriteTurns } from './write-turns.js';
+import { Delivery } from './writing/delivery.js';
+import { Producer } from './writing/producer.js';
+import { newIdentity } from './writing/producer-identity.js';
+import { noIdentity } from './writing/record-writer.js';
+import { requireTopic } from './writing/sink-check.js';
+import { openTransactionalSink } from './writing/transactional-sink.js';
+import { WriteTurns } from './writing/write-turns.js';
 
 /** Connects, and looks the topic up when it is the same for all messages. */
 export async function openKafkaSink(

@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DriverContext, Position, ReadOptions, SourceBatch, SourceDriver } from '@sluice/core/driver';
 import { openCluster, untilAborted } from './client.js';
-import type { KafkaCluster } from './cluster.js';
-import { Fetcher } from './fetcher.js';
-import { GroupMember } from './group-member.js';
-import { endOffsets, type OffsetLookup, startOffset } from './offsets.js';
+import type { KafkaCluster } from './connection/cluster.js';
+import { mayPass, patiently } from './connection/patience.js';
+import { parsePartitionName, partitionName, type TopicPartition } from './connection/topic-partition.js';
+import { TopicTable } from './connection/topic-table.js';
+import { GroupMember } from './group/group-member.js';
 import type { KafkaOptions } from './options.js';
-import { offsetOf, PartitionReader } from './partition-reader.js';
-import { mayPass, patiently } from './patience.js';
+import { Fetcher } from './reading/fetcher.js';
+import { endOffsets, type OffsetLookup, startOffset } from './reading/offsets.js';
+import { offsetOf, PartitionReader } from './reading/partition-reader.js';
 import type { KafkaSourceSettings, KafkaStart } from './source-config.js';
-import { parsePartitionName, partitionName, type TopicPartition } from './topic-partition.js';
-import { TopicTable } from './topic-table.js';
 
 /** Connects, and looks up what there is to read. A group is joined when its partitions are asked for. */
 export async function openKafkaSource(

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { type BrokerConnection, type ConnectionSetup, connectBroker } from '../src/broker-connection.js';
-import { apiKeyOf } from '../src/protocol.js';
+import { type BrokerConnection, type ConnectionSetup, connectBroker } from '../src/connection/broker-connection.js';
+import { apiKeyOf } from '../src/connection/protocol.js';
 import { until } from './source-world.js';
 
 const closers: (() => unknown)[] = [];

@@ -4,7 +4,7 @@ import { breakKafka, type KafkaServer, startKafka, uniqueName } from '@sluice/te
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kafkaCheckpoints } from '../src/index.js';
 import { sinkConfig } from '../src/sink-config.js';
-import { loadSinkPositions, saveSinkPositions } from '../src/sink-positions.js';
+import { loadSinkPositions, saveSinkPositions } from '../src/writing/sink-positions.js';
 import { batchOf, bytes, classified, never, type SinkWorld, sinkWorld } from './sink-world.js';
 import { eventually } from './source-world.js';
 

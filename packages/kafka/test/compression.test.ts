@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
-import { compressionTypes, registerCodecs, snappyBlocks } from '../src/compression.js';
-import { codecs } from '../src/protocol.js';
+import { codecs } from '../src/connection/protocol.js';
+import { compressionTypes, registerCodecs, snappyBlocks } from '../src/records/compression.js';
 
 beforeAll(registerCodecs);
 

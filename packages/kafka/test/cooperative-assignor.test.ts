@@ -1,7 +1,7 @@
 import { assert, constantFrom, integer, property, uniqueArray } from 'fast-check';
 import { expect, test } from 'vitest';
-import { type AssignedMember, assignCooperatively } from '../src/cooperative-assignor.js';
-import { partitionName, type TopicPartition } from '../src/topic-partition.js';
+import { partitionName, type TopicPartition } from '../src/connection/topic-partition.js';
+import { type AssignedMember, assignCooperatively } from '../src/group/cooperative-assignor.js';
 
 function member(
   memberId: string,

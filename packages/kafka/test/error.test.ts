@@ -1,6 +1,6 @@
 import { ConnectorError } from '@sluice/core/driver';
 import { describe, expect, it } from 'vitest';
-import { brokerError } from '../src/broker-error.js';
+import { brokerError } from '../src/connection/broker-error.js';
 import { classifyKafkaError, protocolTypeOf } from '../src/error.js';
 
 describe('errors of Kafka', () => {

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import type { KafkaCluster } from '../src/cluster.js';
-import type { FetchAnswer } from '../src/fetch-answer.js';
-import { Fetcher } from '../src/fetcher.js';
-import { PartitionReader } from '../src/partition-reader.js';
-import type { TopicTable } from '../src/topic-table.js';
+import type { KafkaCluster } from '../src/connection/cluster.js';
+import type { TopicTable } from '../src/connection/topic-table.js';
+import type { FetchAnswer } from '../src/reading/fetch-answer.js';
+import { Fetcher } from '../src/reading/fetcher.js';
+import { PartitionReader } from '../src/reading/partition-reader.js';
 import { readOptions } from './source-world.js';
 
 const partition = { topic: 't', partition: 0 };

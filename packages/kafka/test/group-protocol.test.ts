@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../src/group-protocol.js';
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from '../src/group/group-protocol.js';
 
 test('a subscription says the same after a way through bytes', () => {
   const subscription = {

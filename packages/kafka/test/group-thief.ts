@@ -1,5 +1,5 @@
 import type { Assigner, Kafka } from 'kafkajs';
-import { encodeSubscription, protocolName } from '../src/group-protocol.js';
+import { encodeSubscription, protocolName } from '../src/group/group-protocol.js';
 
 /** What is taken away from a group. */
 export interface Loot {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { murmur2 } from '../src/murmur2.js';
+import { murmur2 } from '../src/writing/murmur2.js';
 
 it.each([
   // From the tests of the Java client.

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { clientCredentials } from '../src/oauth-token.js';
+import { clientCredentials } from '../src/connection/oauth-token.js';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { FetchedPartition } from '../src/fetch-answer.js';
-import { PartitionReader, type PartitionReading } from '../src/partition-reader.js';
-import { protocolError } from '../src/protocol.js';
+import { protocolError } from '../src/connection/protocol.js';
+import type { FetchedPartition } from '../src/reading/fetch-answer.js';
+import { PartitionReader, type PartitionReading } from '../src/reading/partition-reader.js';
 import { readOptions } from './source-world.js';
 
 const place = { topic: 't', partition: 0 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { apiKeyOf, createRequest, nativeVersion } from '../src/protocol.js';
+import { apiKeyOf, createRequest, nativeVersion } from '../src/connection/protocol.js';
 
 // protocol.ts is written from the source of one version of kafkajs and reaches into it. With another one, everything has to be
 // looked at again.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RecordCursor } from '../src/record-cursor.js';
+import { RecordCursor } from '../src/records/record-cursor.js';
 
 /** Zigzag as Kafka writes it. */
 function varlong(value: bigint): number[] {

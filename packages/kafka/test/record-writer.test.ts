@@ -3,9 +3,9 @@ import type { Header } from '@sluice/core/driver';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readMessage } from '../src/message.js';
-import { readHeader, splitBatches, unpackRecords } from '../src/record-batch.js';
-import { RecordCursor } from '../src/record-cursor.js';
-import { nextSequence, RecordWriter, stampBatch } from '../src/record-writer.js';
+import { readHeader, splitBatches, unpackRecords } from '../src/records/record-batch.js';
+import { RecordCursor } from '../src/records/record-cursor.js';
+import { nextSequence, RecordWriter, stampBatch } from '../src/writing/record-writer.js';
 
 const bytes = fc.option(fc.uint8Array({ maxLength: 300 }));
 const header = fc.tuple(fc.string({ unit: 'grapheme' }), bytes);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ProduceAnswer } from '../src/produce-request.js';
-import { refusedPlaces } from '../src/refusal.js';
+import type { ProduceAnswer } from '../src/writing/produce-request.js';
+import { refusedPlaces } from '../src/writing/refusal.js';
 
 const answer: ProduceAnswer = { topic: 't', partition: 0, errorCode: 10, recordErrors: [], errorMessage: 'too large' };
 

@@ -1,9 +1,9 @@
 import { isConnectorError } from '@sluice/core/driver';
 import { expect, test } from 'vitest';
 import { parseBroker } from '../src/client.js';
+import { parsePartitionName, partitionName } from '../src/connection/topic-partition.js';
 import { kafka } from '../src/connector.js';
 import type { KafkaSourceConfig } from '../src/source-config.js';
-import { parsePartitionName, partitionName } from '../src/topic-partition.js';
 
 /** The paths of what is wrong. */
 function problems(config: object): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WriteTurns } from '../src/write-turns.js';
+import { WriteTurns } from '../src/writing/write-turns.js';
 
 describe('turns', () => {
   it('begin in the order in which they were asked for, whichever is prepared first', async () => {

@@ -1,0 +1,78 @@
+import type { Checkpoint, StoredPosition } from '@sluice/core/driver';
+import { CheckpointLog } from '../checkpoints/checkpoint-log.js';
+import { checkpointBatch, partitionOfKey, positionKey, storedPosition } from '../checkpoints/checkpoint-record.js';
+import { ensureCheckpointTopic } from '../checkpoints/checkpoint-topic.js';
+import { openCluster } from '../client.js';
+import type { KafkaCluster } from '../connection/cluster.js';
+import { TopicDirectory } from '../connection/topic-directory.js';
+import type { KafkaOptions } from '../options.js';
+import type { KafkaSinkSettings } from '../sink-config.js';
+import { Delivery } from './delivery.js';
+import { Transaction } from './transaction.js';
+import { transactionalId } from './transactional-sink.js';
+
+/** The positions that a transactional sink has stored for a pipeline. */
+export async function loadSinkPositions(
+  config: KafkaSinkSettings,
+  options: KafkaOptions,
+  pipeline: string,
+): Promise<Checkpoint> {
+  return await withCluster(config, options, async (cluster, signal) => {
+    const directory = new TopicDirectory(cluster, false);
+    return await storedPositions(new CheckpointLog(cluster, directory, config.checkpointTopic), pipeline, signal);
+  });
+}
+
+/**
+ * Replaces the positions of a pipeline, each partition under its transactional id: a pipeline that runs is fenced by that and
+ * ends, since the sink cannot tell whether one does.
+ */
+export async function saveSinkPositions(
+  config: KafkaSinkSettings,
+  options: KafkaOptions,
+  pipeline: string,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  await withCluster(config, options, async (cluster, signal) => {
+    const directory = new TopicDirectory(cluster, false);
+    const { checkpointTopic, transactionTimeoutMs, maxRequestBytes } = config;
+    const stored = await storedPositions(new CheckpointLog(cluster, directory, checkpointTopic), pipeline, signal);
+    const setup = { cluster, directory, transactionTimeoutMs, maxRequestBytes };
+    for (const partition of new Set([...Object.keys(stored), ...Object.keys(checkpoint)])) {
+      const position = checkpoint[partition];
+      const transaction = new Transaction(transactionalId(pipeline, partition), setup);
+      await transaction.claim(signal);
+      const delivery = new Delivery();
+      const value = position === undefined ? null : JSON.stringify(position);
+      const batch = checkpointBatch(checkpointTopic, positionKey(pipeline, partition), value, delivery);
+      const [failure] = await transaction.send([batch], delivery, signal);
+      if (failure !== undefined) throw failure.error;
+      await transaction.end('commit', signal);
+      transaction.close();
+    }
+  });
+}
+
+async function storedPositions(log: CheckpointLog, pipeline: string, signal: AbortSignal): Promise<Checkpoint> {
+  const positions: Record<string, StoredPosition> = {};
+  for (const [key, text] of await log.read(signal)) {
+    const partition = partitionOfKey(key, pipeline);
+    if (partition !== undefined) positions[partition] = storedPosition(text, log.topic);
+  }
+  return positions;
+}
+
+async function withCluster<T>(
+  config: KafkaSinkSettings,
+  options: KafkaOptions,
+  use: (cluster: KafkaCluster, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { signal } = new AbortController();
+  const cluster = await openCluster(config, options, signal);
+  try {
+    await ensureCheckpointTopic(cluster, config.checkpointTopic, signal);
+    return await use(cluster, signal);
+  } finally {
+    cluster.close();
+  }
+}
