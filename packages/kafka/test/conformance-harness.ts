@@ -91,8 +91,10 @@ async function createTopic(
   { numPartitions = 1, settings = {} }: { numPartitions?: number; settings?: Readonly<Record<string, string>> },
 ): Promise<string> {
   const topic = uniqueName('conformance');
-  // The messages of the suite are older than what a topic keeps by default.
-  const configEntries = Object.entries({ 'retention.ms': '-1', ...settings }).map(([name, value]) => ({ name, value }));
+  // The messages of the suite are older than what a topic keeps by default, and than what it puts into one segment with the
+  // markers of transactions, which bear the time of today: a reader never gets two segments in one answer.
+  const keepsAll = { 'retention.ms': '-1', 'segment.ms': String(Number.MAX_SAFE_INTEGER) };
+  const configEntries = Object.entries({ ...keepsAll, ...settings }).map(([name, value]) => ({ name, value }));
   await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false });
   const witness = server.native.admin();
   await witness.connect();

@@ -38,7 +38,8 @@ export async function readTopic({ native }: KafkaServer, topic: string): Promise
   const stored: StoredRecord[][] = partitions.map(() => []);
   const unread = new Set(partitions);
   const done = Promise.withResolvers<void>();
-  // All in one answer: of transactions that began in an earlier one kafkajs may show a message, too.
+  // All in one answer, as far as that can be: where several transactions that began in an earlier one were aborted, kafkajs takes
+  // one of them for open after its marker, and hides what its producer committed later.
   const consumer = native.consumer({ groupId: `reader-${mark}`, maxWaitTimeInMs: 100, maxBytesPerPartition: allBytes });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
