@@ -58,6 +58,21 @@ async function expectContents(topic: string, values: string[]): Promise<void> {
   await consumer.disconnect();
 }
 
+test('is one of your own where the environment names it, and that is never hurt', async () => {
+  const topic = await createTopic();
+  vi.stubEnv('SLUICE_TEST_KAFKA_URL', server.directBrokers.join(','));
+  const own = await startKafka();
+  vi.unstubAllEnvs();
+  expect(own).toMatchObject({ brokers: server.directBrokers, directBrokers: server.directBrokers });
+  await write(own.native, topic, 'through the own server');
+  await expectContents(topic, ['through the own server']);
+  await expect(own.kill()).rejects.toThrow('SLUICE_TEST_KAFKA_URL names one of your own');
+  expect(() => own.proxy).toThrow('Unset it');
+  await own.stop();
+  await write(server.native, topic, 'it still runs');
+  await expectContents(topic, ['through the own server', 'it still runs']);
+});
+
 test('what a client writes through the proxy, the native client reads past it', async () => {
   const topic = await createTopic();
   const before = server.proxy.traffic.toServer;

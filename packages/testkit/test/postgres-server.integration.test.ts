@@ -1,5 +1,5 @@
 import pg, { type Client } from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { breakPostgres, type PostgresServer, startPostgres, uniqueName } from '../src/index.js';
 
 describe.each([17, 18] as const)('Postgres %i', (version) => {
@@ -36,6 +36,20 @@ describe.each([17, 18] as const)('Postgres %i', (version) => {
     expect(await setting('server_version')).toMatch(new RegExp(`^${version}`));
     expect(await setting('wal_level')).toBe('logical');
     expect(await setting('work_mem')).toBe('5MB');
+  });
+
+  test('is one of your own where the environment names it, and that is never hurt', async () => {
+    vi.stubEnv('SLUICE_TEST_POSTGRES_URL', server.directUrl);
+    const own = await startPostgres();
+    vi.unstubAllEnvs();
+    expect(own.url).toBe(server.directUrl);
+    const client = await own.connect();
+    expect((await client.query(`SELECT count(*)::int AS rows FROM ${table}`)).rows).toEqual([{ rows: 0 }]);
+    await client.end();
+    await expect(own.pause()).rejects.toThrow('SLUICE_TEST_POSTGRES_URL names one of your own');
+    expect(() => own.proxy).toThrow('Unset it');
+    await own.stop();
+    await native.query('SELECT 1');
   });
 
   test('keeps the client under test out while it is cut, and the native client in', async () => {
