@@ -22,7 +22,7 @@ export function receive(
   lease.held += count;
   lease.unsettled.messages += count;
   lease.unsettled.bytes += bytes;
-  hub.stats.received(lease.source, lease.key, { count, bytes, lag: batch.lag });
+  hub.stats.received(lease, batch);
   const segment: Segment = {
     lease,
     batch,

@@ -175,7 +175,7 @@ export class Run implements Hub {
     for (const lease of this.leases) lease.lost = true;
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
-    this.stats.unsettled = this.stats.inFlight + this.restarter.unread + this.settler.untold;
+    this.stats.end(this.restarter.unread + this.settler.untold);
     const { saver } = this.settler;
     if (saver !== undefined) await settles(this.plan.clock, this.plan.openTimeoutMs, saver.release());
     this.#failure ??= saver?.failure;
@@ -250,6 +250,7 @@ export class Run implements Hub {
     if (this.stopping) this.restarter.unread += lease.unsettled.messages + lease.untold;
     this.discharge(lease);
     this.leases.delete(lease);
+    this.stats.leaseEnded(lease);
     this.changed.notify();
   }
 
