@@ -9,7 +9,7 @@ import {
   resourceFromAttributes,
   serviceNameEnvDetector,
 } from '@opentelemetry/resources';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
 import { version } from './version.js';
 
 /** Answers a scrape. */
@@ -20,9 +20,18 @@ export type AnswerScrape = (request: IncomingMessage, response: ServerResponse) 
  * made earlier measures into nothing.
  */
 export function collectMetrics(): AnswerScrape {
-  const exporter = new PrometheusExporter({ preventServerStart: true });
+  const exporter = new ScrapeExporter({ preventServerStart: true });
   metrics.setGlobalMeterProvider(new MeterProvider({ resource: resource(), readers: [exporter] }));
   return (request, response) => exporter.getMetricsRequestHandler(request, response);
+}
+
+/** Tells of a gauge what is observed now. With cumulative temporality the SDK would repeat what was observed once, for ever. */
+class ScrapeExporter extends PrometheusExporter {
+  override selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
+    return type === InstrumentType.OBSERVABLE_GAUGE
+      ? AggregationTemporality.DELTA
+      : super.selectAggregationTemporality(type);
+  }
 }
 
 /** Who measures. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` say it otherwise, as everywhere in OpenTelemetry. */
