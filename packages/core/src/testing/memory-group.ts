@@ -8,6 +8,8 @@ export interface Lease {
   readonly id: number;
   readonly instance: string;
   readonly partition: string;
+  /** Of the system behind the stream when its reader was opened. */
+  readonly identity: string;
   readonly cursor: Cursor;
   /** `lost`: the outside system has taken it away, whether or not the holder knows. `ended`: the holder has given it up. */
   state: 'held' | 'lost' | 'ended';

@@ -9,6 +9,8 @@ import type { SourceSetup } from './memory-source.js';
 /** What is read. */
 export interface ReadingRequest {
   readonly partition: string;
+  /** Of the system that the reader was opened on. */
+  readonly identity: string;
   readonly position: Position | undefined;
   readonly options: ReadOptions;
   /** False: the partition belongs to somebody else already. */
@@ -38,6 +40,7 @@ export class Reading implements AsyncIterable<SourceBatch> {
       id: group.leases.length + 1,
       instance: instance.name,
       partition: request.partition,
+      identity: request.identity,
       cursor: createCursor(setup, request),
       state: request.held ? 'held' : 'lost',
     };

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Position, ReadOptions, SourceDriver } from '../source-driver.js';
 import type { MemorySourceConfig } from './memory-config.js';
-import type { MemoryGroup } from './memory-group.js';
+import type { Lease, MemoryGroup } from './memory-group.js';
 import type { MemoryInstance } from './memory-instance.js';
 import { never } from './memory-instance.js';
 import { placeOf } from './memory-position.js';
@@ -26,6 +26,7 @@ export interface SourceSetup {
 /** Opens a stream for reading. Calls that break the contract of {@link SourceDriver} throw `internal` and are recorded. */
 export function openMemorySource(setup: SourceSetup): SourceDriver {
   const { stream, config, instance, violations } = setup;
+  const { identity } = stream;
   /** The latest reading of each partition, also when it is over. */
   const readings = new Map<string, Reading>();
   const membership = config.partitions === 'assigned' ? joinGroup(setup, readings) : undefined;
@@ -44,14 +45,17 @@ export function openMemorySource(setup: SourceSetup): SourceDriver {
     if (membership !== undefined && !membership.mayRead(partition))
       throw violations.report(`read of partition "${partition}", which is not in the set`);
     readings.get(partition)?.end();
+    const origin = leaseOf(setup, position)?.identity;
+    if (origin !== undefined && origin !== identity)
+      throw violations.report(`read of partition "${partition}" of "${identity}" at a position of "${origin}"`);
     const held = membership?.holds(partition) ?? true;
-    const reading = new Reading(setup, { partition, position, options, held });
+    const reading = new Reading(setup, { partition, identity, position, options, held });
     readings.set(partition, reading);
     return reading;
   }
 
   return {
-    identity: stream.identity,
+    identity,
     ...(config.partitions === 'single' ? {} : { partitions: membership?.partitions ?? (() => fixedSet(setup)) }),
     read,
     ...((config.commits ?? config.position !== 'none')
@@ -72,6 +76,12 @@ export function openMemorySource(setup: SourceSetup): SourceDriver {
       await instance.perform({ name: 'source.close', target: stream.name, effect: () => {} });
     },
   };
+}
+
+/** The lease under which a position was read. */
+function leaseOf({ group }: SourceSetup, position: Position | undefined): Lease | undefined {
+  const place = placeOf(position);
+  return place === undefined ? undefined : group.leases.find(({ id }) => id === place.lease);
 }
 
 /** The partitions that are there when it is asked; that set stays. */

@@ -43,6 +43,8 @@ export class Journal {
   readonly #open = new Map<Operation, OperationRecord>();
   readonly #faults = new WeakMap<Operation, Fault>();
   readonly #replaced = new Set<string>();
+  /** Sources that went on at their earliest position. */
+  readonly #fromBeginning = new Set<string>();
   /** Stream and partition to the offset before which messages may be missing. */
   readonly #missing = new Map<string, number>();
   readonly #sources: readonly PlayedSource[];
@@ -116,6 +118,7 @@ export class Journal {
   /** A source goes on elsewhere; at the latest position it skips what is there now. */
   positionLost(id: string, how: 'earliest' | 'latest' | undefined): void {
     this.detours.push({ source: id, at: this.step() });
+    if (how === 'earliest') this.#fromBeginning.add(id);
     const source = this.#sources.find((each) => each.id === id);
     if (how !== 'latest' || source === undefined) return;
     for (const partition of source.partitions)
@@ -135,6 +138,6 @@ export class Journal {
 
   /** Whether a source was replaced by another one and read again from its beginning. */
   restarted(source: string): boolean {
-    return this.#replaced.has(source) && this.detours.some((detour) => detour.source === source);
+    return this.#replaced.has(source) && this.#fromBeginning.has(source);
   }
 }

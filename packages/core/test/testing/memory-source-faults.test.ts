@@ -188,6 +188,14 @@ describe('breaches by the engine that a source catches', () => {
     await expectViolation(system, () => driver.commit?.('p', position), 'read under another lease');
   });
 
+  it('a read at a position of another system', async () => {
+    const driver = await openSource(system);
+    const { position } = await lease(driver).batch();
+    system.stream('in').identity = 'memory:new';
+    const fresh = await openSource(system);
+    await expectViolation(system, () => lease(fresh, 'p', position), 'at a position of "memory:in"');
+  });
+
   it('anything after close', async () => {
     const driver = await openSource(system);
     const { position } = await lease(driver).batch();
