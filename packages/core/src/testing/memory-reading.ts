@@ -1,4 +1,4 @@
-import { ConnectorError } from '../error.js';
+import { ConnectorError, isConnectorError } from '../error.js';
 import type { Position, ReadOptions, SourceBatch } from '../source-driver.js';
 import { type Cursor, logCursor, passingCursor, queueCursor, type Taken } from './memory-cursor.js';
 import type { Lease } from './memory-group.js';
@@ -95,6 +95,9 @@ export class Reading implements AsyncIterable<SourceBatch> {
       this.#done = true;
       // A read that was aborted has only stopped fetching: the lease lives until its iterator is ended.
       if (this.#options.signal.aborted) throw error;
+      // A holder that is told so by a fault has lost the partition: its group tells it a set without it.
+      if (this.lease.state === 'held' && isConnectorError(error) && error.code === 'lease_lost')
+        this.#setup.group.lose(this.lease.partition);
       this.#giveBack();
       // A commit that was called before the engine could see the error is refused, but not the engine's mistake.
       instance.clock.after(0, () => this.end());

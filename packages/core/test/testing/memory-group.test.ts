@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { SourceDriver } from '../../src/source-driver.js';
-import { type MemoryGroup, type MemorySystem, memorySystem } from '../../src/testing/index.js';
+import { fail, type MemoryGroup, type MemorySystem, memorySystem } from '../../src/testing/index.js';
 import { expectCode, expectViolation, keyed, keysOf, lease, openSource, pending } from './open-drivers.js';
 
 const assigned = { partitions: 'assigned', position: 'source' } as const;
@@ -111,6 +111,17 @@ describe('the set of partitions', () => {
     void sets.next();
     await system.clock.advance(0);
     await expectViolation(system, () => lease(driver, 'p'), 'which is not in the set');
+  });
+
+  it('is told without a partition whose read was scripted to be lost, and then with it again', async () => {
+    const driver = await openSource(system, assigned);
+    const sets = setsOf(driver);
+    expect(await sets.next()).toEqual(['p', 'q']);
+    const next = sets.next();
+    system.faults.next('source.read', fail('lease_lost'));
+    await expectCode(lease(driver, 'p').next(), 'lease_lost');
+    expect(await next).toEqual(['q']);
+    expect(await sets.next()).toEqual(['p', 'q']);
   });
 
   it('gives the partitions of a member that has died to others after the session time', async () => {
