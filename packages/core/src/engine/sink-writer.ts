@@ -147,12 +147,13 @@ export class SinkWriter {
   /** What was taken over and not flushed counts as not written; what cannot be read again waits once more. */
   unwritten(): void {
     const retained = this.unflushed.clear();
-    this.#queues.torn = false;
     for (const piece of retained) {
       piece.segment.pending++;
       if (piece.group.left++ === 0) this.#queues.begun++;
     }
     this.#queues.putBack(retained);
+    this.#queues.torn = false; // also what is given up here, the sink holds no part of
+    this.changed.notify(); // of a lease that was lost meanwhile nothing waits any more
   }
 
   #gather(): Piece[] {

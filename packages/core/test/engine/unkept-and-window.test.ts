@@ -128,6 +128,23 @@ describe('a source that keeps no position', () => {
     expect(new Set(here.stored())).toEqual(new Set(keys('p', 4)));
   });
 
+  it('is opened again when it fails while a sink forgets what it had taken over of it', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.system.faults.next('sink.write', delay(10), fail('conflict'));
+    here.system.faults.next('sink.claim', undefined, delay(1000));
+    here.system.faults.next('source.read', undefined, undefined, undefined, fail('not_connected', 50));
+    const run = here.start({
+      source: { ...none, batchMessages: 1, bounded: false },
+      sink: { atomic: true, preferred: { maxMessages: 1 } },
+      flush: { maxMessages: 1 },
+    });
+    here.system.clock.after(2000, () => here.produce('p', 'late'));
+    await here.system.clock.run(() => here.stored().includes('late'), 10_000);
+    await run.stop();
+    const failed = here.events.flatMap((event) => (event.type === 'degraded' ? [event.part] : []));
+    expect(failed, 'each once').toEqual(['sink', 'source']);
+  });
+
   it('is bounded by the budget as any other one', async () => {
     here.produce('p', ...keys('p', 100));
     here.system.faults.next('sink.write', delay(1000));
