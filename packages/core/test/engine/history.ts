@@ -35,7 +35,7 @@ export interface HistoryEvent {
 
 /** A source and what there is to read. */
 export interface SourceHistory {
-  readonly config: Omit<MemorySourceInput, 'stream'>;
+  readonly config: Omit<MemorySourceInput, 'stream' | 'bounded'>;
   /** The messages of each partition. */
   readonly partitions: readonly (readonly MessageKind[])[];
 }
@@ -45,6 +45,8 @@ export interface History {
   /** Seed of back-off and latencies. */
   readonly seed: number;
   readonly sources: readonly SourceHistory[];
+  /** False: nothing ends by itself, and every life is stopped after a while. */
+  readonly bounded: boolean;
   readonly sinks: readonly Omit<MemorySinkInput, 'destination'>[];
   readonly deadLetter: Omit<MemorySinkInput, 'destination'>;
   readonly order: 'none' | undefined;
@@ -93,7 +95,7 @@ const config: fc.Arbitrary<SourceHistory['config']> = fc
       positionAt: fc.boolean(),
     }),
   )
-  .map(([owner, shape]) => ({ bounded: true, ...owner, ...shape }));
+  .map(([owner, shape]) => ({ ...owner, ...shape }));
 
 const source: fc.Arbitrary<SourceHistory> = fc.record({
   config,
@@ -226,6 +228,7 @@ const event: fc.Arbitrary<HistoryEvent> = fc.record({
 export const histories: fc.Arbitrary<History> = fc.record({
   seed: fc.nat(),
   sources: fc.oneof({ weight: 4, arbitrary: fc.tuple(source) }, { weight: 1, arbitrary: fc.tuple(source, source) }),
+  bounded: fc.constantFrom(true, true, true, false),
   sinks: fc.oneof({ weight: 4, arbitrary: fc.tuple(sink) }, { weight: 1, arbitrary: fc.tuple(sink, sink) }),
   deadLetter: fc.constantFrom<History['deadLetter']>(
     { payload: 'value' },

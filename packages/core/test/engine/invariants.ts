@@ -55,13 +55,14 @@ function arrivalsOf(id: string, sink: number): string[] {
   return /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => sink > 0 || !isRefused(output));
 }
 
-/** What was there from the beginning and is not in a sink though a life has ended by itself, which had the world to itself. */
+/** What was there from the beginning and is not in a sink though a life has done its work, which had the world to itself. */
 function findUnfinished(played: Played, index: number): string[] {
   const { lives, journal } = played;
-  const done = lives.find(({ end, twin, stoppedMs }) => end === 'resolved' && !twin && stoppedMs === undefined);
-  if (done === undefined) return [];
+  const done = lives.find(({ doneAt, twin }) => doneAt !== undefined && !twin);
+  if (done?.doneAt === undefined) return [];
+  const { doneAt } = done;
   const stores = journal.stores.get(`out${index}`) ?? [];
-  const arrived = new Set(stores.filter(({ at }) => at < done.endedAt).map(({ id }) => id));
+  const arrived = new Set(stores.filter(({ at }) => at < doneAt).map(({ id }) => id));
   return played.sources.flatMap((source) => {
     if (mayLose(played, source)) return [];
     const ids = idsOf(played, source).flatMap((each, partition) =>
@@ -70,7 +71,7 @@ function findUnfinished(played: Played, index: number): string[] {
     const missing = ids.filter((id) => !journal.mayBeMissing(id)).flatMap((id) => arrivalsOf(id, index));
     return missing
       .filter((id) => !arrived.has(id))
-      .map((id) => `${done.instance.name} ended without out${index} having ${id}`);
+      .map((id) => `${done.instance.name} was done without out${index} having ${id}`);
   });
 }
 

@@ -17,6 +17,8 @@ export interface Life {
   stoppedMs: number | undefined;
   /** When it began and ended, as steps of the journal. */
   readonly startedAt: number;
+  /** When it has to have done its work: at its own end, or after enough time without a fault. Undefined: it never had to. */
+  doneAt: number | undefined;
   endedAt: number;
   /** Whether it shared the outside world with another life. */
   twin: boolean;
@@ -41,6 +43,10 @@ export interface Played {
 
 /** However long a back-off or a hang may be, a life ends within this time. */
 const lifeLimitMs = 600_000;
+/** How long lives that do not end by themselves run among faults. */
+const unboundedLifeMs = 20_000;
+/** In this time all is settled where nothing goes wrong, however low the rate limit. */
+const settledWithinMs = 60_000;
 
 /** Plays a history: lives follow one another until all faults are over, and the last one has to finish the work. */
 export async function playHistory(history: History): Promise<Played> {
@@ -60,7 +66,7 @@ export async function playHistory(history: History): Promise<Played> {
 
 function produceAll(system: MemorySystem, { stream, config, partitions, kinds }: PlayedSource): void {
   for (const [index, name] of partitions.entries()) produce(system, stream, name, kinds[index] ?? []);
-  if (config.partitions !== 'assigned') system.stream(stream).end();
+  if (config.bounded && config.partitions !== 'assigned') system.stream(stream).end();
 }
 
 function produce(system: MemorySystem, stream: string, partition: string, kinds: readonly MessageKind[]): void {
@@ -118,7 +124,7 @@ class Player {
     const mostLives = this.#history.events.length + this.#history.faults.length + 2;
     for (let count = 0; count < mostLives; count += 1) {
       this.#start();
-      await clock.run(() => this.#running().length === 0, lifeLimitMs);
+      await this.#watchLives();
       if (this.#eventsLeft === 0 && this.lives.at(-1)?.end === 'resolved') break;
       await clock.advance(100);
     }
@@ -127,11 +133,39 @@ class Player {
     await this.#playLastLife();
   }
 
+  /** Resolves when every life has ended; those that do not end by themselves are stopped when they have done their work. */
+  async #watchLives(): Promise<void> {
+    const { clock, faults } = this.#system;
+    let surprises = true;
+    if (!this.#history.bounded)
+      clock.after(unboundedLifeMs, () => {
+        surprises = false;
+      });
+    await clock.run(() => this.#running().length === 0 || (!surprises && this.#eventsLeft === 0), lifeLimitMs);
+    if (this.#running().length === 0) return;
+    faults.stop();
+    await this.#finishWork();
+  }
+
+  /** Without faults all that is left settles by itself. */
+  async #finishWork(): Promise<void> {
+    const { clock } = this.#system;
+    if (!this.#history.bounded) await clock.advance(settledWithinMs);
+    const working = this.#running();
+    if (!this.#history.bounded)
+      for (const life of working) {
+        life.doneAt = this.#journal.step();
+        this.#stop(life);
+      }
+    await clock.run(() => this.#running().length === 0, lifeLimitMs);
+    for (const { instance, twin, unsettled = 0 } of working)
+      if (!twin && unsettled > 0) this.problems.push(`${instance.name} left ${unsettled} unsettled, without any fault`);
+  }
+
   /** All faults are over: what is left is finished. */
   async #playLastLife(): Promise<void> {
-    const { clock } = this.#system;
     const last = this.#start();
-    await clock.run(() => last.end !== undefined, lifeLimitMs);
+    await this.#finishWork();
     if (last.end !== 'resolved')
       this.problems.push(`the last life ended with ${describeEnd(last.end)}, without any fault`);
   }
@@ -148,6 +182,7 @@ class Player {
       stop: new AbortController(),
       stoppedMs: undefined,
       startedAt: this.#journal.step(),
+      doneAt: undefined,
       endedAt: Number.POSITIVE_INFINITY,
       twin: running.length > 0,
       end: undefined,
@@ -177,6 +212,7 @@ class Player {
     if (life.end !== undefined) return;
     life.end = end;
     life.endedAt = this.#journal.step();
+    if (end === 'resolved' && life.stoppedMs === undefined) life.doneAt = life.endedAt;
     // A lock of the store dies with its process, and only then when a release was refused.
     if (this.#history.exclusiveStore) life.instance.crash();
   }
@@ -243,7 +279,8 @@ class Player {
   }
 
   #endStreams(): void {
-    if (this.#eventsLeft === 0) for (const { stream } of this.#sources) this.#system.stream(stream).end();
+    if (this.#eventsLeft === 0 && this.#history.bounded)
+      for (const { stream } of this.#sources) this.#system.stream(stream).end();
   }
 }
 

@@ -1,3 +1,4 @@
+import type { MemorySourceInput } from '../../src/testing/index.js';
 import type { History, MessageKind, SourceHistory } from './history.js';
 
 /** A source of a history, with the names that it has while it is played. */
@@ -5,7 +6,7 @@ export interface PlayedSource {
   /** In the pipeline. */
   readonly id: string;
   readonly stream: string;
-  readonly config: SourceHistory['config'];
+  readonly config: Omit<MemorySourceInput, 'stream'>;
   /** Names of its partitions, and the messages that each begins with. */
   readonly partitions: readonly string[];
   readonly kinds: readonly (readonly MessageKind[])[];
@@ -18,7 +19,7 @@ export function playedSources(history: History): readonly PlayedSource[] {
   return history.sources.map(({ config, partitions }, index) => ({
     id: history.sources.length === 1 ? 'source' : `source${index}`,
     stream: `in${index}`,
-    config,
+    config: { ...config, bounded: history.bounded },
     partitions: config.partitions === 'single' ? [''] : partitions.map((_, each) => `p${each}`),
     kinds: partitions,
     owner: ownerOf(history, config),
