@@ -99,8 +99,11 @@ export class Reading implements AsyncIterable<SourceBatch> {
       if (this.lease.state === 'held' && isConnectorError(error) && error.code === 'lease_lost')
         this.#setup.group.lose(this.lease.partition);
       this.#giveBack();
-      // A commit that was called before the engine could see the error is refused, but not the engine's mistake.
-      instance.clock.after(0, () => this.end());
+      // A commit is refused from here on. It is the engine's mistake when it could see the error: not in this instant, and not when it
+      // has aborted the read in the same one, because it cannot know then which of the two has ended it.
+      instance.clock.after(0, () => {
+        if (!this.#options.signal.aborted) this.end();
+      });
       throw error;
     } finally {
       this.#pulling = false;

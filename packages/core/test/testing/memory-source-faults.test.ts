@@ -62,6 +62,18 @@ describe('faults of a source', () => {
     expect(await system.clock.settle(late)).toMatchObject({ done: false });
   });
 
+  it('refuse a commit after a read that failed in the instant in which it was aborted', async () => {
+    const driver = await openSource(system, { batchMessages: 1 });
+    const reader = lease(driver);
+    const { position } = await reader.batch();
+    system.faults.next('source.read', fail('timeout'));
+    await expectCode(reader.next(), 'timeout');
+    reader.abort();
+    await system.clock.advance(0);
+    await expectCode(driver.commit?.('p', position) ?? Promise.resolve(), 'lease_lost');
+    expect(system.violations.found).toEqual([]);
+  });
+
   it('let a commit happen of which the engine hears that it failed', async () => {
     const driver = await openSource(system, { position: 'source' });
     const { position } = await lease(driver).batch();
