@@ -20,6 +20,18 @@ function failUnexpectedly(error: unknown): void {
   process.exit(exitCode.failed);
 }
 
+/** What Node remarks on a user's file that it loads: the error says what matters of it, and the rest is no matter of a pipeline. */
+const ofLoading =
+  /^(MODULE_TYPELESS_PACKAGE_JSON|Failed to load the ES module|Type Stripping is an experimental feature)/;
+
+// Nobody listens when Node was told to keep its warnings to itself.
+if (process.listenerCount('warning') > 0) {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message, code }: Error & { readonly code?: string }) => {
+    if (!ofLoading.test(code ?? message)) output.note(`${name}: ${message}`);
+  });
+}
+
 process.on('uncaughtException', failUnexpectedly);
 process.on('unhandledRejection', failUnexpectedly);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

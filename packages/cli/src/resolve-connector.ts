@@ -1,9 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import type { Connector } from '@sluice/core';
 import { isConnector, type z } from '@sluice/core/driver';
 import { findPackage, type InstalledPackage } from './find-package.js';
+import { importFile } from './import-file.js';
 import { messageOf } from './message-of.js';
 
 /** A connector, whatever its schemas: the pipeline file's config goes through the connector's own check. */
@@ -80,8 +81,7 @@ function candidatePackages(name: string): readonly string[] {
 
 async function load(name: string, file: string): Promise<Readonly<Record<string, unknown>>> {
   try {
-    // A module namespace is an object of its exports.
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    return await importFile(file);
   } catch (error) {
     throw new ConnectorNotFound(`connector "${name}" cannot be loaded from ${file}: ${messageOf(error)}`, {
       cause: error,

@@ -93,13 +93,46 @@ describe('a wrong pipeline file ends with exit code 2 before anything is opened'
     expectOneError(
       await runFile(file, { 't.ts': 'export const transform = (' }),
       2,
-      /transform \.\/t\.ts cannot be loaded: /,
+      /transform \.\/t\.ts cannot be loaded: .*\/t\.ts:1: /,
     );
     expectOneError(
       await runFile(file, { 't.ts': 'export const other = 1;' }),
       2,
       /must export "transform".*it exports no "transform"/,
     );
+  });
+
+  test('a module that Node takes for CommonJS, with the package.json that says so', async () => {
+    const commonJs = { 'package.json': '{ "type": "commonjs" }' };
+    const told = (file: string, line: number): RegExp =>
+      new RegExp(
+        `/${file}:${line} is written as an ES module, .* set "type": "module" in .*/package\\.json, or let .* \\.mts`,
+      );
+    expectOneError(
+      await runFile(`${good}transforms: [./t.ts]\n`, {
+        ...commonJs,
+        't.ts': '// a comment\nexport const transform = (message: unknown) => message;\n',
+      }),
+      2,
+      told('t.ts', 2),
+    );
+    expectOneError(
+      await runFile(good.replace('drop', './acme.js'), { ...commonJs, 'acme.js': 'import "node:fs";\n' }),
+      2,
+      told('acme.js', 1),
+    );
+    const folder = await makeFolder({ ...commonJs, 'p.ts': 'export const pipeline = {};\n' });
+    expectOneError(await sluice(folder, ['run', 'p.ts']), 2, told('p.ts', 1));
+  });
+
+  test('a module in a folder whose package.json does not say which kind it holds is loaded without a word of Node', async () => {
+    const transform = 'export const transform = (message: unknown) => message;\n';
+    const { code, stderr } = await runFile(`${good}transforms: [./t.ts]\n`, {
+      'package.json': '{}',
+      't.ts': transform,
+    });
+    expect(code).toBe(0);
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'))).toEqual([]);
   });
 
   test('all problems are told at once, each with its line, from the first line to the last', async () => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { PipelineDefinition } from '@sluice/core';
+import { importFile } from '../import-file.js';
 import { messageOf } from '../message-of.js';
 import { badInput } from '../problem.js';
 import type { LoadedPipeline, LoadRequest } from './load.js';
@@ -43,8 +43,7 @@ async function importModule(file: string): Promise<Readonly<Record<string, unkno
   if (!existsSync(path))
     throw badInput('the pipeline file cannot be read: there is no such file; check the path', { file });
   try {
-    // A module namespace is an object of its exports.
-    return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+    return await importFile(path);
   } catch (error) {
     throw badInput(`the pipeline cannot be loaded: ${messageOf(error)}`, { file }, error);
   }

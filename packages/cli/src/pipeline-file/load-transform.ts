@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { MapFunction, Transform } from '@sluice/core';
+import { importFile } from '../import-file.js';
 import { messageOf } from '../message-of.js';
 
 /** A transform module cannot be used; the text says why. */
@@ -38,8 +38,7 @@ export async function loadTransform(path: string, folder: string): Promise<reado
 
 async function importTransform(path: string, file: string): Promise<unknown> {
   try {
-    // A module namespace is an object of its exports.
-    return ((await import(pathToFileURL(file).href)) as Record<string, unknown>)['transform'];
+    return (await importFile(file))['transform'];
   } catch (error) {
     throw new TransformNotLoaded(`transform ${path} cannot be loaded: ${messageOf(error)}`, { cause: error });
   }
