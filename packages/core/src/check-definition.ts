@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseConfig } from './config.js';
 import { ConnectorError } from './error.js';
-import type { PipelineDefinition } from './pipeline-definition.js';
+import type { BranchDefinition, DeadLetterDefinition, PipelineDefinition } from './pipeline-definition.js';
 
 const positive = z.number().positive().optional();
 const notNegative = z.number().nonnegative().optional();
@@ -13,6 +13,15 @@ const waitMs = z
   .optional();
 const part = z.unknown().optional();
 
+const DeadLetter = z
+  .strictObject({ sink: part, maxRatio: z.number().min(0).max(1).optional(), window: positive })
+  .optional();
+
+const Branch = z.strictObject({ sink: part, transforms: part, deadLetter: DeadLetter } satisfies Record<
+  keyof BranchDefinition,
+  z.ZodType
+>);
+
 const Definition = z.strictObject({
   name: z.string(),
   source: part,
@@ -20,9 +29,7 @@ const Definition = z.strictObject({
   transforms: part,
   sink: part,
   sinks: part,
-  deadLetter: z
-    .strictObject({ sink: part, maxRatio: z.number().min(0).max(1).optional(), window: positive })
-    .optional(),
+  deadLetter: DeadLetter,
   onInvalid: z.literal('drop').optional(),
   onPositionLost: z.enum(['earliest', 'latest']).optional(),
   checkpoints: part,
@@ -57,21 +64,13 @@ export function checkDefinition(definition: PipelineDefinition): void {
   // Without the parts, which are not data: an error looks for secrets in all that it is about.
   const parts = new Map<string, z.ZodType>(Object.entries(Definition.shape).filter(([, schema]) => schema === part));
   const settings = Object.entries(definition).filter(([key]) => !parts.has(key));
-  parseConfig(
-    Definition,
-    { ...Object.fromEntries(settings), deadLetter: deadLetter && { ...deadLetter, sink: undefined } },
-    where,
-  );
+  parseConfig(Definition, { ...Object.fromEntries(settings), deadLetter: withoutSink(deadLetter) }, where);
   checkSteps(`${where} transforms`, transforms);
   checkPart(`${where} source`, source, 'source');
-  for (const [id, each] of Object.entries(sources)) checkPart(`${where} sources.${id}`, each, 'source');
+  for (const [id, each] of Object.entries(sources)) checkPart(`${where} sources.${id}`, each ?? null, 'source');
   checkPart(`${where} sink`, sink, 'sink');
-  if (deadLetter !== undefined) checkPart(`${where} deadLetter.sink`, deadLetter.sink ?? null, 'sink');
-  for (const [id, each] of Object.entries(sinks)) {
-    const branch = 'sink' in each ? each : { sink: each };
-    checkPart(`${where} sinks.${id}`, branch.sink, 'sink');
-    checkSteps(`${where} sinks.${id}.transforms`, branch.transforms);
-  }
+  checkDeadLetter(where, deadLetter);
+  for (const [id, each] of Object.entries(sinks)) checkBranch(`${where} sinks.${id}`, each);
   if (definition.onInvalid === 'drop') refuseDeadLetters(where, definition);
 }
 
@@ -84,6 +83,32 @@ function refuseDeadLetters(where: string, { deadLetter, sinks = {} }: PipelineDe
   throw new ConnectorError('config_invalid', `${where} config is invalid: onInvalid: ${message}`, {
     issues: [{ path: ['onInvalid'], message }],
   });
+}
+
+function checkBranch(where: string, each: unknown): void {
+  if (typeof each !== 'object' || each === null || !('sink' in each)) {
+    checkPart(where, each ?? null, 'sink');
+    return;
+  }
+  // It is one by having a sink; what else it holds is looked at here.
+  const branch = each as BranchDefinition;
+  parseConfig(
+    Branch,
+    { ...branch, sink: undefined, transforms: undefined, deadLetter: withoutSink(branch.deadLetter) },
+    where,
+  );
+  checkPart(`${where}.sink`, branch.sink ?? null, 'sink');
+  checkSteps(`${where}.transforms`, branch.transforms);
+  checkDeadLetter(where, branch.deadLetter);
+}
+
+function checkDeadLetter(where: string, deadLetter: DeadLetterDefinition | undefined): void {
+  if (deadLetter !== undefined) checkPart(`${where} deadLetter.sink`, deadLetter.sink ?? null, 'sink');
+}
+
+function withoutSink(deadLetter: DeadLetterDefinition | undefined): unknown {
+  // What is no map stays as it is, to be refused as such.
+  return typeof deadLetter === 'object' && deadLetter !== null ? { ...deadLetter, sink: undefined } : deadLetter;
 }
 
 function checkPart(where: string, value: unknown, direction: 'source' | 'sink'): void {

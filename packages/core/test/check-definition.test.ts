@@ -39,6 +39,37 @@ describe('a definition from untyped code is refused when the pipeline is built',
     ],
     ['whose sink is a source', { sink: good.source }, 'sink is not a sink; make it with a connector'],
     ['whose dead letters have no sink', { deadLetter: { window: 5 } }, 'deadLetter.sink is not a sink'],
+    [
+      'whose branch is a number',
+      { sink: undefined, sinks: { a: 5 } },
+      'pipeline "copy" sinks.a is not a sink; make it with a connector',
+    ],
+    [
+      'whose branch is a source',
+      { sink: undefined, sinks: { a: { sink: good.source } } },
+      'pipeline "copy" sinks.a.sink is not a sink; make it with a connector',
+    ],
+    [
+      'whose branch has a misspelt field, which would lose its dead letters',
+      { sink: undefined, sinks: { a: { sink: good.sink, deadLeter: { sink: good.sink } } } },
+      'sinks.a config is invalid: deadLeter: unknown key, did you mean "deadLetter"?',
+    ],
+    [
+      'whose dead letters of a branch have a share above one',
+      { sink: undefined, sinks: { a: { sink: good.sink, deadLetter: { sink: good.sink, maxRatio: 5 } } } },
+      'sinks.a config is invalid: deadLetter.maxRatio: ',
+    ],
+    [
+      'whose dead letters of a branch have no sink',
+      { sink: undefined, sinks: { a: { sink: good.sink, deadLetter: {} } } },
+      'sinks.a deadLetter.sink is not a sink; make it with a connector',
+    ],
+    [
+      'whose dead letters are a list of texts',
+      { deadLetter: 'dead.ndjson' },
+      'deadLetter: expected object, got string',
+    ],
+    ['one of whose sources is left out', { source: undefined, sources: { a: undefined } }, 'sources.a is not a source'],
     ['with a misspelt field', { onPositonLost: 'earliest' }, 'unknown key, did you mean "onPositionLost"?'],
     ['with a misspelt value', { onInvalid: 'dorp' }, 'onInvalid: expected "drop", got string "dorp"'],
     [
