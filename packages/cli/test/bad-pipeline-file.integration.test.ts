@@ -245,4 +245,14 @@ deadLetter: { connector: file, config: { path: "../\${HERE}/out.txt" } }
       /^p\.ts: .*transforms\[0\] is a function; make it a step with map\(\)/,
     );
   });
+
+  test('a pipeline in code whose parts were not made by a connector', async () => {
+    const folder = await makeFolder({ 'p.ts': "export const pipeline = { name: 'p', source: {}, sinks: { a: 1 } }" });
+    for (const command of ['run', 'discover'])
+      expectOneError(
+        await sluice(folder, [command, 'p.ts']),
+        2,
+        /^p\.ts: pipeline "p" source is not a source; make it with a connector/,
+      );
+  });
 });

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { PipelineDefinition } from '@sluice/core';
 import { importFile } from '../import-file.js';
 import { messageOf } from '../message-of.js';
+import { preparePipeline } from '../prepare-pipeline.js';
 import { badInput } from '../problem.js';
 import type { LoadedPipeline, LoadRequest } from './load.js';
 import { pathKey } from './tree.js';
@@ -35,7 +36,9 @@ export async function loadModule(request: LoadRequest): Promise<LoadedPipeline> 
       file,
     });
   }
-  return { definition, tree: { value: {}, places: new Map([[pathKey([]), { file }]]), texts: new Map() } };
+  const loaded = { definition, tree: { value: {}, places: new Map([[pathKey([]), { file }]]), texts: new Map() } };
+  preparePipeline(loaded); // no type check has seen it, and every command works on its parts
+  return loaded;
 }
 
 async function importModule(file: string): Promise<Readonly<Record<string, unknown>>> {
