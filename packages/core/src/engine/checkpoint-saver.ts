@@ -6,6 +6,9 @@ import { retriesForever } from './part-error.js';
 import type { Run } from './run.js';
 import { pause, settles } from './sleep.js';
 
+/** How long a store may take to let go. */
+const releaseMs = 5000;
+
 /** Keeps the checkpoint in its store, under this run's claim. */
 export class CheckpointSaver {
   /** What the store holds. */
@@ -17,7 +20,8 @@ export class CheckpointSaver {
   readonly #backoff: Backoff;
   /** The last save. One that did not answer in time may still take effect, so that no other one is begun beside it. */
   #saving: Promise<unknown> = Promise.resolve();
-  #released = false;
+  #unanswered = 0;
+  #stopped = false;
 
   constructor(run: Run, claim: CheckpointClaim) {
     this.#run = run;
@@ -29,7 +33,7 @@ export class CheckpointSaver {
   /** Resolves to false when the positions are not stored. At shutdown it tries again by itself, unless asked to do it `once`. */
   async add(positions: Checkpoint, { once }: { readonly once: boolean }): Promise<boolean> {
     const checkpoint = { ...this.stored, ...positions };
-    while (!this.#released) {
+    while (!this.#stopped) {
       try {
         await this.#save(checkpoint);
         this.stored = checkpoint;
@@ -38,7 +42,7 @@ export class CheckpointSaver {
         this.#backoff.reset();
         return true;
       } catch (thrown) {
-        if (this.#released || !this.#mayPass(saveError(thrown))) return false;
+        if (this.#stopped || !this.#mayPass(saveError(thrown))) return false;
         if (once || !this.#run.stopping) return false;
         await pause(this.#run.plan.clock, this.#run.plan.retry.initialDelayMs);
       }
@@ -49,14 +53,24 @@ export class CheckpointSaver {
   async #save(checkpoint: Checkpoint): Promise<void> {
     const { clock, timeoutMs } = this.#run.plan;
     const inTime = async (save: Promise<unknown>): Promise<void> => {
-      if (!(await settles(clock, timeoutMs, save)))
-        throw new ConnectorError('timeout', `the checkpoint store gave no answer within ${timeoutMs / 1000} s`);
+      if (!(await settles(clock, timeoutMs, save))) throw this.#noAnswer(`within ${timeoutMs / 1000} s`);
     };
     await inTime(this.#saving);
     const saving = this.#claim.save(checkpoint);
     this.#saving = saving;
+    this.#unanswered++;
+    const answered = (): number => this.#unanswered--;
+    saving.then(answered, answered);
     await inTime(saving);
     await saving;
+  }
+
+  #noAnswer(when: string): ConnectorError {
+    const store = this.#run.plan.store?.description ?? 'of the pipeline';
+    return new ConnectorError(
+      'timeout',
+      `the checkpoint store (${store}) gave no answer ${when}; check that it can be written`,
+    );
   }
 
   /** Ends the run when the error does not pass. */
@@ -72,10 +86,19 @@ export class CheckpointSaver {
     return true;
   }
 
-  /** Lets another process claim the checkpoint. */
+  /** Nothing is saved any more. A save that is still under way is one that did not answer in time. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#unanswered > 0) this.failure ??= this.#noAnswer('before the run ended');
+  }
+
+  /** Lets another process claim the checkpoint, if the store does it in time. */
   async release(): Promise<void> {
+    await settles(this.#run.plan.clock, releaseMs, this.#release());
+  }
+
+  async #release(): Promise<void> {
     const { clock, retry } = this.#run.plan;
-    this.#released = true;
     for (let attempts = 1; attempts <= retry.maxAttempts; attempts++) {
       try {
         await this.#claim.release();

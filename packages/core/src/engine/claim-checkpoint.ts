@@ -14,7 +14,8 @@ export async function claimCheckpoint(run: Run): Promise<CheckpointClaim | undef
       return { claim: fresh, close: () => fresh.release() };
     },
     wrap: (error) =>
-      isConnectorError(error)
+      // A store's own errors say all; one of the time that is up says nothing of the store.
+      isConnectorError(error) && error.code !== 'timeout'
         ? error
         : wrapError(error, undefined, { operation: `claim the checkpoint in ${store.description}` }),
     clock,

@@ -17,10 +17,13 @@ import { receive } from './receive.js';
 import { Restarter } from './restarter.js';
 import { RunStats } from './run-stats.js';
 import { Settler } from './settler.js';
-import { SinkSession } from './sink-session.js';
+import { type SessionEvents, SinkSession } from './sink-session.js';
 import { SinkWriter } from './sink-writer.js';
 import { settles, sleep } from './sleep.js';
 import { SourceRunner } from './source-runner.js';
+
+/** How long closing may take after draining took its whole time: a container is killed 5 s after that. */
+const closeMs = 4000;
 
 /** How long a read may take to end after it was aborted, before it counts as hung. */
 const hungMs = 1500;
@@ -45,6 +48,7 @@ export class Run implements Hub {
   /** What the run asked to end it with: queued messages are still written, or left for the next run. */
   #ending: 'drain' | 'drop' | undefined;
   #closing = false;
+  #drainedInTime = true;
   /** Sources that were not open yet. */
   #unopened: number;
 
@@ -62,11 +66,8 @@ export class Run implements Hub {
   }
 
   #session(sink: Sink, part: string): SinkSession {
-    const events = {
-      retrying: (error: ConnectorError, attempt: number, delayMs: number): void =>
-        this.degraded(part, error, attempt, delayMs),
-    };
     const plan = { ...this.plan, timeoutMs: this.plan.writeTimeoutMs };
+    const events: SessionEvents = { retrying: (...failure) => this.degraded(part, ...failure) };
     return new SinkSession(sink, plan, this.driverContext(part, sink.connector.name), events, this.#stop.signal);
   }
 
@@ -165,7 +166,7 @@ export class Run implements Hub {
       if (this.plan.settles === 'always') await this.settler.settle();
       await Promise.all(this.#runners.map((runner) => runner.committed()));
     })();
-    await settles(clock, shutdownTimeoutMs, drained);
+    this.#drainedInTime = await settles(clock, shutdownTimeoutMs, drained);
   }
 
   async #close(): Promise<void> {
@@ -173,12 +174,16 @@ export class Run implements Hub {
     this.#closing = true;
     this.settler.stop();
     for (const lease of this.leases) lease.lost = true;
+    const closed = this.#closeAll();
+    await (this.#drainedInTime ? closed : settles(this.plan.clock, closeMs, closed));
+    this.stats.end(this.restarter.unread + this.settler.untold);
+    this.#failure ??= this.settler.saver?.failure;
+  }
+
+  async #closeAll(): Promise<void> {
     await Promise.all(this.#runners.map((runner) => runner.close()));
     await Promise.all([...this.writers, ...this.deadLetters].map(({ session }) => session.close()));
-    this.stats.end(this.restarter.unread + this.settler.untold);
-    const { saver } = this.settler;
-    if (saver !== undefined) await settles(this.plan.clock, this.plan.openTimeoutMs, saver.release());
-    this.#failure ??= saver?.failure;
+    await this.settler.saver?.release();
   }
 
   receive(lease: Lease, batch: SourceBatch): void | Promise<void> {

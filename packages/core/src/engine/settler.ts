@@ -68,6 +68,7 @@ export class Settler {
 
   stop(): void {
     this.#cancelTimer?.();
+    this.saver?.stop();
   }
 
   /**

@@ -59,6 +59,14 @@ describe('the first open', () => {
     expect(now() - started).toBeLessThan(4000);
   });
 
+  it('names the checkpoint store when it hangs there', async () => {
+    here.system.faults.next('store.claim', hang());
+    await expect(here.run({ openTimeoutMs: 2000 })).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(/could not claim the checkpoint in .+: no answer within 2\.0 s/),
+    });
+  });
+
   it.each(['sink.open', 'source.open'] as const)('is not tried again when it fails for good: %s', async (name) => {
     here.system.faults.next(name, fail('unauthenticated'));
     await expect(here.run()).rejects.toMatchObject({ code: 'unauthenticated', operation: 'open' });

@@ -101,7 +101,7 @@ describe('shutdown', () => {
     const stats = await run.stop();
     expect(stats.unsettled).toBe(3);
     expect(now() - stopped).toBeGreaterThanOrEqual(25_000);
-    expect(now() - stopped).toBeLessThan(35_000);
+    expect(now() - stopped).toBeLessThan(30_000);
   });
 
   it.each([
@@ -137,6 +137,42 @@ describe('shutdown', () => {
     const checkpoint =
       'atomic' in sink ? here.system.destination('out').checkpoint('copy') : here.system.savedCheckpoint('copy');
     expect(checkpoint).toMatchObject({ 'source:p': { position: { next: 2 } } });
+  });
+
+  it('is over before a container is killed, also when nothing closes', async () => {
+    here.produce('p', 'a');
+    here.system.faults.decideBy(({ name }) =>
+      name === 'sink.write' || name.endsWith('.close') || name === 'store.release'
+        ? hangIgnoringAbort(120_000)
+        : undefined,
+    );
+    const run = here.start({ source: unbounded, timeoutMs: 100_000 });
+    await here.system.clock.advance(100);
+    const stopped = now();
+    expect(await run.stop()).toMatchObject({ unsettled: 1 });
+    expect(now() - stopped).toBeLessThan(30_000);
+  });
+
+  it('fails with the name of the checkpoint store when that does not answer a save', async () => {
+    here.produce('p', ...keys('p', 3));
+    here.system.faults.next('store.save', hang());
+    const run = here.start({ source: unbounded });
+    await here.system.clock.advance(10);
+    const stopped = now();
+    await expect(run.stop()).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(/^the checkpoint store \(.+\) gave no answer before the run ended; check /),
+    });
+    expect(now() - stopped).toBeLessThan(30_000);
+    expect(here.events.at(-1)).toMatchObject({ type: 'stopped', summary: { written: 3, unsettled: 3 } });
+  });
+
+  it('waits no longer for a checkpoint store that does not let go', async () => {
+    here.produce('p', 'a');
+    here.system.faults.next('store.release', hang());
+    const started = now();
+    expect(await here.run()).toMatchObject({ written: 1, unsettled: 0 });
+    expect(now() - started).toBeLessThan(6000);
   });
 
   it('takes as long as the definition allows', async () => {
