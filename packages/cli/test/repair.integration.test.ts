@@ -161,6 +161,26 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
     expect(await readFile(join(folder, 'strict.ndjson'), 'utf8')).toBe('{"a":1}\n{"a":2,"bad":true}\n');
   });
 
+  test('replays to every sink that refused a message, where several did', async () => {
+    const folder = await makeFolder({
+      ...pipelines,
+      'p.yaml': `name: fan
+source: { connector: file, config: { path: in.ndjson }, codec: json }
+sinks:
+  one: { connector: file, config: { path: one.ndjson }, transforms: [./t.js] }
+  two: { connector: file, config: { path: two.ndjson }, transforms: [./t.js] }
+  all: { connector: file, config: { path: all.ndjson } }
+deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
+`,
+      'in.ndjson': '{"a":1}\n{"a":2,"bad":true}\n',
+    });
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    await writeFile(join(folder, 't.js'), 'export const transform = (message) => message;');
+    expect((await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout).toBe('2 of 2 dead letters replayed\n');
+    for (const name of ['one', 'two', 'all'])
+      expect(await readFile(join(folder, `${name}.ndjson`), 'utf8')).toBe('{"a":1}\n{"a":2,"bad":true}\n');
+  });
+
   test('says where they cannot be read back', async () => {
     const folder = await makeFolder({ 'p.yaml': appending, 'q.yaml': `${appending}deadLetter: { connector: drop }\n` });
     expect(await sluice(folder, ['dead-letters', 'list', 'p.yaml'])).toMatchObject({

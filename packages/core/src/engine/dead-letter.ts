@@ -3,6 +3,7 @@ import type { ConnectorError, ErrorCode } from '../error.js';
 import { createMessage, type Message, type Value } from '../message.js';
 import type { Position } from '../source-driver.js';
 import type { InvalidMessage } from './hub.js';
+import type { Plan } from './plan.js';
 
 /**
  * A key, payload or header as it was: null, bytes that are UTF-8 as `text`, any other bytes as `base64`, and what was never
@@ -13,8 +14,9 @@ export type Original = null | { readonly text: string } | { readonly base64: str
 /** What a dead letter holds: the message as the source gave it, where it came from, and why it is here. */
 export interface DeadLetter {
   /**
-   * A digest of pipeline, source, partition, position and index, so the same message has the same id when it comes again: 16
-   * hexadecimal digits, of which a million letters share one with a chance of 1 in 37 million.
+   * A digest of pipeline, source, partition, position and index, so the same message has the same id when it comes again; of
+   * several sinks also of the one that refused it, because each gets what it refused again. 16 hexadecimal digits, of which a
+   * million letters share one with a chance of 1 in 37 million.
    */
   readonly id: string;
   /** When it was given up, ISO 8601. */
@@ -44,24 +46,29 @@ export interface DeadLetter {
 }
 
 /** The dead letter of an invalid message. */
-export function deadLetterOf(invalid: InvalidMessage, pipeline: string, nowMs: number): DeadLetter {
-  const { segment, index, error } = invalid;
+export function deadLetterOf(
+  { segment, index, error, branch, attempts }: InvalidMessage,
+  { name: pipeline, branches }: Pick<Plan, 'name' | 'branches'>,
+  nowMs: number,
+): DeadLetter {
   const { batch, lease } = segment;
   const position = batch.positionAt?.(index) ?? batch.position;
   const at = batch.positionAt === undefined ? index : 0;
   const source = lease.source.id;
+  const sink = branch?.id ?? null;
+  const origin = [pipeline, source, lease.partition, position, at];
   return {
-    id: idOf([pipeline, source, lease.partition, position, at]),
+    id: idOf(branches.length > 1 && sink !== null ? [...origin, sink] : origin),
     at: new Date(nowMs).toISOString(),
     pipeline,
     source,
     partition: lease.partition,
     position,
     index: at,
-    sink: invalid.branch?.id ?? null,
+    sink,
     code: error.code,
     reason: error.message,
-    attempts: invalid.attempts,
+    attempts,
     message: originalOf(batch.messages[index]),
   };
 }
@@ -111,6 +118,9 @@ export class DeadLetterThreshold {
   /** Which message each of the latest invalid ones was, and its reason; the first `#passed` lie behind the window. */
   #invalid: { readonly at: number; readonly kind: string }[] = [];
   #passed = 0;
+  /** Those of them that lie in the window. */
+  readonly #places = new Set<number>();
+  #latest = 0;
   readonly #counts = new Map<string, { count: number; reason: string }>();
 
   constructor(maxRatio: number, window: number) {
@@ -119,16 +129,21 @@ export class DeadLetterThreshold {
   }
 
   /**
-   * Counts an invalid message, the `at`th of all messages; returns the most frequent reason when there are too many. Reasons
-   * that differ only in what they quote count as one.
+   * Counts an invalid message, the `at`th of all messages, however many branches refuse it; returns the most frequent reason
+   * when there are too many. Reasons that differ only in what they quote count as one.
    */
   add(error: ConnectorError, at: number): string | undefined {
+    // Branches and sinks tell in their own time: what the latest messages have left behind is none of them.
+    if (at <= this.#latest - this.#window || this.#places.has(at)) return undefined;
+    this.#latest = Math.max(this.#latest, at);
+    this.#places.add(at);
     const kind = error.message.replaceAll(/"[^"]*"|\d+/g, '…');
     this.#invalid.push({ at, kind });
     this.#counts.set(kind, { count: (this.#counts.get(kind)?.count ?? 0) + 1, reason: error.message });
-    for (let first = this.#invalid[this.#passed]; first !== undefined && first.at <= at - this.#window; ) {
+    for (let first = this.#invalid[this.#passed]; first !== undefined && first.at <= this.#latest - this.#window; ) {
       const counted = this.#counts.get(first.kind);
       if (counted !== undefined) counted.count--;
+      this.#places.delete(first.at);
       this.#passed++;
       first = this.#invalid[this.#passed];
     }

@@ -46,13 +46,15 @@ export class DeadLetters {
   }
 
   #store(message: InvalidMessage, part: SourcePlan | BranchPlan, { writer, threshold }: Destination): void {
-    const { segment, index, error } = message;
-    if (segment.deadLettered.has(index)) return;
-    segment.deadLettered.add(index);
+    const { segment, index, error, branch } = message;
+    // A message that was expanded may fail several times in one branch, and each branch refuses it for itself.
+    const refused = `${index} ${branch?.id ?? ''}`;
+    if (segment.deadLettered.has(refused)) return;
+    segment.deadLettered.add(refused);
     segment.pending++;
     if (this.#exceeded) return; // the run ends, and the next one begins with it
-    const { name, clock } = this.#hub.plan;
-    writer.add(deadLetterOf(message, name, clock.now()), () => {
+    const { clock } = this.#hub.plan;
+    writer.add(deadLetterOf(message, this.#hub.plan, clock.now()), () => {
       this.#hub.stats.gaveUp(part, error.code, false);
       this.#hub.emit({ type: 'deadLetter', part: part.id, count: 1, dropped: false, error });
       finishPart(this.#hub, segment);

@@ -11,8 +11,8 @@ export interface Segment extends Tracked {
   from: number;
   /** How many messages the run had received before its batch. */
   readonly receivedBefore: number;
-  /** Source messages of which a dead letter exists already. */
-  readonly deadLettered: Set<number>;
+  /** Source messages of which a dead letter exists already, each with the branch that refused it. */
+  readonly deadLettered: Set<string>;
 }
 
 /**

@@ -161,6 +161,27 @@ describe('the dead-letter sink', () => {
     const other = here.system.destination('dead of two').stored.map(({ message }) => message.payload);
     expect(other).toMatchObject([{ sink: 'two', message: { key: { value: 'b' } } }]);
   });
+
+  it('gets a letter from every branch that refuses a message, each with an id of its own', async () => {
+    here.produce('p', 'a', 'b');
+    const refusing = (name: string) => ({
+      sink: here.memory.sink({ destination: name }),
+      transforms: [map(() => Promise.reject(new Error(`${name} takes none`)))],
+    });
+    const third = { sink: here.memory.sink({ destination: 'three' }), deadLetter: here.deadLetter() };
+    const { deadLettered } = await here.runWithLetters({
+      sinks: { one: refusing('one'), two: refusing('two'), three: third },
+    });
+    expect(here.letters().map(({ sink, message }) => [sink, message.key])).toEqual([
+      ['one', { value: 'a' }],
+      ['one', { value: 'b' }],
+      ['two', { value: 'a' }],
+      ['two', { value: 'b' }],
+    ]);
+    expect(new Set(here.letters().map(({ id }) => id)).size).toBe(4);
+    expect(deadLettered).toBe(4);
+    expect(here.stored('three')).toEqual(['a', 'b']);
+  });
 });
 
 describe('too many dead letters', () => {
@@ -180,6 +201,25 @@ describe('too many dead letters', () => {
       ),
     });
     expect(here.letters().length).toBeLessThanOrEqual(12);
+  });
+
+  it('count a message once, however many branches refuse it', async () => {
+    here.produce('p', ...Array.from({ length: 200 }, (_, index) => (index % 15 === 0 ? `bad${index}` : `p${index}`)));
+    const branch = (destination: string) => ({
+      sink: here.memory.sink({ destination }),
+      transforms: [
+        map((message) => {
+          if (keyText(message).startsWith('bad')) throw new Error('bad');
+          return message;
+        }),
+      ],
+    });
+    const sink = here.memory.sink({ destination: 'dead', payload: 'value' });
+    const stats = await here.run({
+      sinks: { one: branch('one'), two: branch('two') },
+      deadLetter: { sink, window: 100 },
+    });
+    expect(stats).toMatchObject({ written: 372, deadLettered: 28 });
   });
 
   it('do not stop it below the ratio', async () => {

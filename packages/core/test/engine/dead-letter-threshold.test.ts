@@ -20,6 +20,14 @@ describe('the threshold of dead letters', () => {
     }
   });
 
+  it('counts nothing that is told when the latest messages have left it behind, and no message twice', () => {
+    const threshold = new DeadLetterThreshold(0.5, 10);
+    for (const at of [1000, 1001, 1002, 1003, 1004]) expect(threshold.add(invalid('bad'), at)).toBeUndefined();
+    for (let at = 0; at < 995; at++) expect(threshold.add(invalid('late'), at)).toBeUndefined();
+    for (let at = 1000; at < 1005; at++) expect(threshold.add(invalid('twice'), at)).toBeUndefined();
+    expect(threshold.add(invalid('late'), 995)).toBe('bad');
+  });
+
   it('is never crossed at a share of one', () => {
     const threshold = new DeadLetterThreshold(1, 10);
     for (let count = 0; count < 50; count++) {

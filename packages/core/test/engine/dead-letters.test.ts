@@ -88,7 +88,11 @@ describe('a dead letter', () => {
       const batch = { messages: [], position, ...(positionAt ? { positionAt: () => position } : {}) };
       const segment = { batch, lease: { source: { id: source }, partition } } as unknown as Segment; // all that is looked at
       const error = new ConnectorError('message_invalid', 'bad');
-      return deadLetterOf({ segment, index, error, attempts: 0, branch: undefined }, pipeline, 0).id;
+      return deadLetterOf(
+        { segment, index, error, attempts: 0, branch: undefined },
+        { name: pipeline, branches: [] },
+        0,
+      ).id;
     };
     const id = idOf('a', {});
     expect(id).toMatch(/^[0-9a-f]{16}$/);
