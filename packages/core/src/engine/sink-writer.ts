@@ -38,6 +38,8 @@ export class SinkWriter {
   readonly #rateLimit: RateLimit | undefined;
   readonly #fillWait: FillWait;
   readonly #turn: Turn;
+  /** Of these a write failed at shutdown: what comes of them behind it is left with it. */
+  readonly #left = new Set<Lease>();
   #order = 0;
   #recovering = false;
 
@@ -78,6 +80,7 @@ export class SinkWriter {
       });
     }
     segment.pending += cuts.length;
+    if (this.#left.has(segment.lease)) this.drop(segment.lease);
     this.pump();
   }
 
@@ -259,6 +262,7 @@ export class SinkWriter {
     let attempts = 0;
     for (const queue of queues) {
       if (this.#hub.stopping) {
+        this.#left.add(queue.lease);
         this.drop(queue.lease);
         continue;
       }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { audit, delay, fail, failAfterEffect, failMessages } from '../../src/testing/index.js';
+import { audit, delay, fail, failAfterEffect, failMessages, keyText } from '../../src/testing/index.js';
+import { map } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 let here: World;
@@ -85,6 +86,20 @@ describe('order inside a partition', () => {
     expect(free.guarantee.ordered).toBe(false);
     await here.system.clock.settle(free.run());
     expect(here.stored().toSorted()).toEqual(keys('p', 6));
+  });
+
+  it('holds at shutdown: what comes late is not written behind what could not be', async () => {
+    here.produce('p', 'a', 'late');
+    here.system.faults.next('sink.write', fail('conflict', 100));
+    const slow = map(async (message) => {
+      if (keyText(message) === 'late') await new Promise<void>((resolve) => here.instance.clock.after(1000, resolve));
+      return message;
+    });
+    const run = here.start({ source: { bounded: false, batchMessages: 1 }, transforms: [slow] });
+    await here.system.clock.advance(10);
+    expect(await run.stop()).toMatchObject({ received: 2, unsettled: 2 });
+    await here.run();
+    expect(here.stored()).toEqual(['a', 'late']);
   });
 });
 
