@@ -36,6 +36,13 @@ describe('sluice positions', () => {
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
     expect(await readFile(join(folder, 'out.txt'), 'utf8')).toBe('a\nb\nc\nb\nc\n');
 
+    // Nothing would ever read a position of a partition that the source does not have.
+    expectOneError(
+      await positions('set', 'p.yaml', '--position', '1'),
+      2,
+      /^the source of this pipeline has partitions: name one with --partition, as in source:in\.txt$/,
+    );
+
     expect((await positions('reset', 'p.yaml', '--partition', 'source:other')).code).toBe(2);
     expect((await positions('reset', 'p.yaml')).stdout).toBe('forgot source:in.txt\n');
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);

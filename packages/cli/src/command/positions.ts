@@ -29,7 +29,7 @@ export function addPositions(program: Command, cli: Cli): void {
       name: 'set',
       summary: 'make the next run go on after a position',
       options: [
-        new Option('--partition <key>', partitionOption).default('source:'),
+        new Option('--partition <key>', `${partitionOption}; left out: source:`),
         new Option('--position <json>', 'as `sluice positions get` shows it').makeOptionMandatory(),
       ],
     },
@@ -63,6 +63,10 @@ async function get(job: Job<object>): Promise<ExitCode> {
 async function set(job: Job<SetOptions>): Promise<ExitCode> {
   const { keeper, sources } = await open(job);
   const { partition = 'source:', position = '' } = job.options;
+  const checkpoint = await keeper.load();
+  const others = Object.keys(checkpoint);
+  if (job.options.partition === undefined && others.length > 0 && !others.includes(partition))
+    throw badInput(`the source of this pipeline has partitions: name one with --partition, as in ${others.join(', ')}`);
   const source = sources[partition.split(':', 1)[0] ?? ''];
   if (source === undefined || !partition.includes(':')) {
     throw badInput(
@@ -71,7 +75,6 @@ async function set(job: Job<SetOptions>): Promise<ExitCode> {
         .join(', ')}`,
     );
   }
-  const checkpoint = await keeper.load();
   const stored = await storedPosition(source, parsePosition(position), checkpoint[partition]);
   await keeper.save({ ...checkpoint, [partition]: stored });
   job.output.result({ partition, ...stored }, `${partition}  ${JSON.stringify(stored.position)}`);
