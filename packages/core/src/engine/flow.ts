@@ -106,7 +106,7 @@ class Output {
   }
 
   #expand(index: number, result: Result): void {
-    if (!Array.isArray(result)) throw new ConnectorError('message_invalid', 'flatMap returned no array of messages');
+    if (!Array.isArray(result)) throw new TypeError('it returned no array of messages');
     const expanded = result.map(asMessage); // all are looked at before any is kept
     this.drop(index);
     for (const message of expanded) this.#replace(index, message);
@@ -135,9 +135,8 @@ class Output {
 
 function asMessage(value: unknown): Message {
   if (isMessage(value)) return value;
-  throw new ConnectorError(
-    'message_invalid',
-    'a transform returned something that is not a message; make messages with createMessage() or withPayload()',
+  throw new TypeError(
+    'it returned something that is not a message; make messages with createMessage() or withPayload()',
   );
 }
 

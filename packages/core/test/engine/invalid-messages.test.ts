@@ -51,10 +51,15 @@ describe('what becomes a dead letter', () => {
     expect(here.deadKeys()).toEqual(['bad', 'bad']);
   });
 
-  it('is a message for which a transform returns something that is no message', async () => {
-    here.produce('p', 'a');
-    await here.runWithLetters({ transforms: [map(() => ({ id: 1 }) as never)] });
-    expect(here.letters()[0]?.reason).toContain('something that is not a message');
+  it('is a message for which a transform returns something that is no message, by the name of the transform', async () => {
+    here.produce('p', 'a', 'b');
+    const first = map((message) => (message.key === 'a' ? ({ id: 1 } as never) : message));
+    const second = { ...flatMap((message) => message as never), label: './split.ts' };
+    await here.runWithLetters({ transforms: [first, second] });
+    expect(here.letters().map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^map could not handle the message: it returned something that is not a message; make /),
+      './split.ts could not handle the message: it returned no array of messages',
+    ]);
   });
 
   it('is a message that the driver could not make sense of', async () => {
