@@ -55,6 +55,15 @@ describe('sluice describe', () => {
     expect(stdout).toContain('  password  (string, required, secret)\n      Of the user.');
   });
 
+  test('finds a connector by the name of its package, or by a path', async () => {
+    const folder = await makeProject({ 'acme.js': acme });
+    for (const [name, from] of [
+      ['sluice-connector-acme', 'sluice-connector-acme 1.2.3'],
+      ['./acme.js', join(folder, 'acme.js')],
+    ] as const)
+      expect((await sluice(folder, ['describe', name])).stdout).toContain(`: Acme queue (${from})`);
+  });
+
   test('prints a JSON Schema of pipeline files that knows the connectors which are installed', async () => {
     const { stdout } = await sluice(await makeProject({}), ['describe', '--schema']);
     const schema = JSON.parse(stdout) as { properties: object; $defs: { source: { allOf: unknown[] } } };

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -101,6 +101,54 @@ export const pipeline: PipelineDefinition = {
     const { code, stdout, stderr } = await sluice(folder, args, { NAME: 'from-environment' });
     expect({ code, stdout }).toEqual({ code: 0, stdout: '0042\n0042\n' });
     expect(eventsOf(stderr)[0]).toMatchObject({ pipeline: 'from-environment' });
+  });
+
+  test('joins several sources in one sink, and goes on behind what it has of each', async () => {
+    const folder = await makeFolder({
+      'p.yaml': `name: join
+sources:
+  left: { connector: file, config: { path: left.txt } }
+  right: { connector: file, config: { path: right.txt } }
+sink: { connector: file, config: { path: out.txt } }
+`,
+      'left.txt': 'l1\nl2\n',
+      'right.txt': 'r1\n',
+    });
+    const first = await sluice(folder, ['run', 'p.yaml']);
+    expect({ code: first.code, delivery: eventsOf(first.stderr)[0]?.['delivery'] }).toEqual({
+      code: 0,
+      delivery: 'effectively-once',
+    });
+    await appendFile(join(folder, 'left.txt'), 'l3\n');
+    await appendFile(join(folder, 'right.txt'), 'r2\n');
+    expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+    const lines = (await readFile(join(folder, 'out.txt'), 'utf8')).split('\n').slice(0, -1);
+    expect(lines.filter((line) => line.startsWith('l'))).toEqual(['l1', 'l2', 'l3']);
+    expect(lines.filter((line) => line.startsWith('r'))).toEqual(['r1', 'r2']);
+  });
+
+  test('at a terminal tells people what happens, with one line that is kept up to date', async () => {
+    const folder = await makeFolder({
+      'p.yaml':
+        'name: t\nsource: { connector: generate, config: { rate: 2000, count: 1000000 } }\nsink: { connector: drop }\n',
+    });
+    const child = startSluice(folder, ['run', 'p.yaml'], {
+      NODE_OPTIONS: '--import=data:text/javascript,process.stderr.isTTY=true',
+    });
+    await child.said(/\[2K[\d,]+\/s · lag [\d,]+ · in flight [\d,]+ · failed 0\r/);
+    child.kill('SIGTERM');
+    const { code, stderr } = await child.ended;
+    expect(code).toBe(0);
+    // What clears the line before anything is written begins a line.
+    const lines = stderr.split(/[\r\n]+/).map((line) => line.slice(line.startsWith('\u001b[2K') ? 4 : 0));
+    const told = lines.filter((line) => line !== '' && !/^[\d,]+\/s · /.test(line));
+    expect(told).toEqual([
+      expect.stringMatching(/^t: at-least-once, /),
+      '  position of source: kept in the checkpoint store',
+      't runs',
+      'SIGTERM: draining; a second one leaves at once',
+      expect.stringMatching(/^t stopped: \d+ received, \d+ written$/),
+    ]);
   });
 
   test('never prints what came from a secret file', async () => {
