@@ -1,6 +1,5 @@
 import type {
   Carries,
-  Faults,
   Harness,
   NativeMessage,
   SecuredKafkaServer,
@@ -8,12 +7,11 @@ import type {
   SourceHarness,
   SourcePlace,
 } from '@sluice/testkit';
-import { startSecuredKafka, uniqueName } from '@sluice/testkit';
+import { serverFaults, startSecuredKafka, uniqueName } from '@sluice/testkit';
 import type { Admin } from 'kafkajs';
 import { kafka } from '../src/connector.js';
 import type { KafkaSinkConfig } from '../src/sink-config.js';
 import type { KafkaSourceConfig } from '../src/source-config.js';
-import { brokerFaults } from './broker-faults.js';
 import { joinAsThief } from './group-thief.js';
 import { headersInOrder, orderedHeaders } from './ordered-headers.js';
 import { readTopic } from './read-topic.js';
@@ -65,7 +63,7 @@ export async function openKafkaHarness(mode: KafkaMode): Promise<Harness> {
     module: { url: import.meta.resolve('@sluice/kafka'), name: 'kafka' },
     ...(mode.source === undefined ? {} : { source: sourceHarness(broker, mode.source, mode.grouped === true) }),
     ...(mode.sink === undefined ? {} : { sink: sinkHarness(broker, mode.sink) }),
-    faults: brokerFaults(server) satisfies Faults,
+    faults: serverFaults(server),
     secrets: [wrongPassword],
     async close() {
       harnesses -= 1;

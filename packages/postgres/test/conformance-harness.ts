@@ -3,13 +3,13 @@ import {
   type Harness,
   type PostgresVersion,
   type SourceHarness,
+  serverFaults,
   startPostgres,
   uniqueName,
 } from '@sluice/testkit';
 import type { Client } from 'pg';
 import type { CdcSourceConfig } from '../src/changes/cdc-config.js';
 import { changeConnector } from './change-connector.js';
-import { serverFaults } from './server-faults.js';
 
 const carries: Carries = {
   key: true,

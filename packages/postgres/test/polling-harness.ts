@@ -4,6 +4,7 @@ import {
   type PostgresServer,
   type PostgresVersion,
   type SourceHarness,
+  serverFaults,
   startPostgres,
   uniqueName,
 } from '@sluice/testkit';
@@ -11,7 +12,6 @@ import type { Client } from 'pg';
 import { postgres } from '../src/index.js';
 import type { PostgresSourceConfig } from '../src/source-config.js';
 import { rowConnector } from './change-connector.js';
-import { serverFaults } from './server-faults.js';
 
 /** Kinds of sources that do without a slot. */
 export type PollingKind = 'bounded' | 'tailing' | 'woken' | 'notified';

@@ -3,12 +3,12 @@ import {
   type NativeMessage,
   type PostgresServer,
   type SinkPlace,
+  serverFaults,
   startPostgres,
   uniqueName,
   type ValuePlace,
 } from '@sluice/testkit';
 import { type PostgresSinkConfig, postgres } from '../src/index.js';
-import { serverFaults } from './server-faults.js';
 
 /** A mode of the sink that is tested. */
 export type SinkMode = Pick<PostgresSinkConfig, 'mode' | 'atomic'>;

@@ -3,12 +3,12 @@ import {
   type Harness,
   type PostgresVersion,
   type SourceHarness,
+  serverFaults,
   startPostgres,
   uniqueName,
 } from '@sluice/testkit';
 import type { Client } from 'pg';
 import { rowsConnector } from './rows-connector.js';
-import { serverFaults } from './server-faults.js';
 
 const carries: Carries = {
   key: true,

@@ -16,6 +16,8 @@ export interface ContainerRecipe {
   readonly proxiedPort: number;
   /** See {@link FaultProxyOptions.messageLength}. */
   readonly messageLength?: FaultProxyOptions['messageLength'];
+  /** See {@link FaultProxyOptions.correlationId}. */
+  readonly correlationId?: FaultProxyOptions['correlationId'];
   readonly env?: Readonly<Record<string, string>>;
   /** In place of the image's own command. */
   readonly command?: readonly string[] | undefined;
@@ -36,7 +38,7 @@ export interface ServerAddresses {
 export interface ContainerServer extends ServerAddresses {
   /** Stops all of the server's processes where they are. Connections stay open, and nothing answers. */
   pause(): Promise<void>;
-  /** Goes on after `pause`. */
+  /** Goes on after `pause`, and waits until the server works. */
   resume(): Promise<void>;
   /** Shuts the server down cleanly if it runs, starts it again on the same address, and waits until it works. */
   restart(): Promise<void>;
@@ -70,6 +72,7 @@ export async function startContainer(recipe: ContainerRecipe): Promise<Container
     },
     resume: async () => {
       await handle.unpause();
+      await untilItWorks();
     },
     restart: async () => {
       await handle.restart({ t: stopTimeoutSeconds });
@@ -117,6 +120,7 @@ async function create(recipe: ContainerRecipe, engine: ContainerEngine): Promise
       targetHost: host,
       targetPort: hostPort(recipe.proxiedPort),
       messageLength: recipe.messageLength,
+      correlationId: recipe.correlationId,
     });
     const addresses = { proxy, address: (port: number) => `${host}:${hostPort(port)}` };
     const files = Object.entries(recipe.files?.(addresses) ?? {});

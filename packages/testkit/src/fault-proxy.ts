@@ -14,6 +14,11 @@ export interface FaultProxyOptions {
    * interceptors see whole messages of the server's protocol, one at a time; without it, pieces as they arrive.
    */
   readonly messageLength?: ((buffer: Buffer) => number | undefined) | undefined;
+  /**
+   * The id that a request and its answer have in common, of the bytes of either, in a protocol that has one. Without it, the
+   * next that the server sends on a connection counts as the answer to what came before.
+   */
+  readonly correlationId?: ((bytes: Buffer, direction: Direction) => number | string) | undefined;
 }
 
 /**
@@ -73,6 +78,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     latencyMs: { toServer: 0, toClient: 0 },
     traffic: { toServer: 0, toClient: 0 },
     messageLength: options.messageLength,
+    correlationId: options.correlationId,
   };
   const gate = await openGate((client, connection) => {
     const server = connect({ host: options.targetHost, port: options.targetPort, allowHalfOpen: true, noDelay: true });

@@ -25,11 +25,12 @@ export {
   startFaultProxy,
 } from './fault-proxy.js';
 export type { Direction, Interceptor, Passing, Verdict } from './proxy-connection.js';
+export { breakRequests, type FaultWatch, type RequestFault } from './request-fault.js';
+export { serverFaults } from './server-faults.js';
 export { type KafkaServer, type StartKafkaOptions, startKafka } from './servers/kafka.js';
 export {
   breakKafka,
   type KafkaFault,
-  type KafkaFaultWatch,
   type KafkaRequest,
 } from './servers/kafka-faults.js';
 export { type HalvedKafkaServer, startHalvedKafka } from './servers/lost-broker.js';
@@ -42,7 +43,6 @@ export {
 export {
   breakPostgres,
   type PostgresFault,
-  type PostgresFaultWatch,
 } from './servers/postgres-faults.js';
 export { type KafkaUser, type SecuredKafkaServer, startSecuredKafka } from './servers/secured-kafka.js';
 export { type SecuredPostgresServer, startSecuredPostgres } from './servers/secured-postgres.js';

@@ -11,6 +11,8 @@ export interface Passing {
   readonly direction: Direction;
   /** A whole message if the proxy knows the protocol's `messageLength`, else a piece as it arrived. */
   readonly bytes: Buffer;
+  /** The same for a request and its answer: its connection, with the correlation id if the proxy knows the protocol's. */
+  readonly exchange: string;
 }
 
 /** `cut`: these bytes are lost and their connection is reset, both ways. */
@@ -25,6 +27,7 @@ export interface ProxyRules {
   readonly latencyMs: Record<Direction, number>;
   readonly traffic: Record<Direction, number>;
   readonly messageLength: ((buffer: Buffer) => number | undefined) | undefined;
+  readonly correlationId: ((bytes: Buffer, direction: Direction) => number | string) | undefined;
 }
 
 /** Bytes that are held on their way before their sender has to wait. */
@@ -102,8 +105,11 @@ async function forward(
   try {
     const restMs = arrivedAt + rules.latencyMs[direction] - performance.now();
     if (restMs > 0) await delay(restMs, undefined, { signal });
-    for (const interceptor of [...rules.interceptors]) {
-      if ((await interceptor({ connection, direction, bytes })) === 'cut') lane.cut();
+    const interceptors = [...rules.interceptors];
+    const id = interceptors.length === 0 ? undefined : rules.correlationId?.(bytes, direction);
+    const exchange = id === undefined ? String(connection) : `${connection}/${id}`;
+    for (const interceptor of interceptors) {
+      if ((await interceptor({ connection, direction, bytes, exchange })) === 'cut') lane.cut();
     }
   } catch (error) {
     lane.cut();

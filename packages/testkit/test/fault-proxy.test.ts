@@ -173,8 +173,8 @@ test('an interceptor sees all that passes, and no more once it is taken out', as
   stop();
   await ask(socket, 'two');
   expect(seen.map(({ bytes, ...rest }) => ({ ...rest, text: String(bytes) }))).toEqual([
-    { connection: 1, direction: 'toServer', text: 'one' },
-    { connection: 1, direction: 'toClient', text: 'one' },
+    { connection: 1, direction: 'toServer', text: 'one', exchange: '1' },
+    { connection: 1, direction: 'toClient', text: 'one', exchange: '1' },
   ]);
 });
 

@@ -1,6 +1,7 @@
 import type { Kafka, KafkaConfig } from 'kafkajs';
 import { type ContainerServer, startContainer } from '../container-server.js';
 import { serverImages } from '../images.js';
+import type { Direction } from '../proxy-connection.js';
 import type { KafkaServer } from './kafka.js';
 import { clusterId, type KafkaListener, kafkaSettings, settingsFile } from './kafka-settings.js';
 
@@ -33,6 +34,7 @@ export async function startBroker(
     ports: listeners.map(({ port }) => port),
     proxiedPort: proxied.port,
     messageLength: kafkaMessageLength,
+    correlationId: kafkaCorrelationId,
     env: { CLUSTER_ID: clusterId, KAFKA_HEAP_OPTS: '-Xms256m -Xmx256m' },
     command: options.command,
     files: ({ address, proxy }) => {
@@ -89,4 +91,11 @@ async function checkBroker(broker: string): Promise<void> {
 /** A message of Kafka's protocol, request or answer, begins with the number of bytes that follow. */
 function kafkaMessageLength(buffer: Buffer): number | undefined {
   return buffer.length < 4 ? undefined : 4 + buffer.readInt32BE(0);
+}
+
+/** Behind the length stands, in a request, what it asks for (4 bytes), and then in both the id that connects them. */
+function kafkaCorrelationId(bytes: Buffer, direction: Direction): number {
+  const at = direction === 'toServer' ? 8 : 4;
+  // A connection may end in the middle of a message.
+  return bytes.length < at + 4 ? -1 : bytes.readInt32BE(at);
 }

@@ -1,5 +1,5 @@
 import type { FaultProxy } from '../fault-proxy.js';
-import type { Verdict } from '../proxy-connection.js';
+import { breakRequests, type FaultWatch } from '../request-fault.js';
 
 /** Requests of Kafka's protocol by name: the keys of https://kafka.apache.org/protocol.html#protocol_api_keys. */
 const apiKeys = {
@@ -36,14 +36,6 @@ export type KafkaRequest = keyof typeof apiKeys;
  */
 export type KafkaFault = 'lose-request' | 'lose-answer';
 
-/** A fault that waits for its request. */
-export interface KafkaFaultWatch extends Disposable {
-  /** How often it has struck. */
-  readonly struck: number;
-  /** Takes it out. */
-  stop(): void;
-}
-
 /**
  * Breaks the connection at requests of one kind, `times` times (once by default), on whichever connection they come. Only
  * through a proxy that knows Kafka's messages, so not for TLS.
@@ -56,31 +48,11 @@ export interface KafkaFaultWatch extends Disposable {
 export function breakKafka(
   proxy: FaultProxy,
   { request, fault, times = 1 }: { request: KafkaRequest; fault: KafkaFault; times?: number },
-): KafkaFaultWatch {
-  /** Requests whose answers are to be lost, as connection and correlation id. */
-  const awaited = new Set<string>();
-  let left = times;
-  let struck = 0;
-  const strike = (): Verdict => {
-    struck++;
-    return 'cut';
-  };
-  const stop = proxy.intercept(({ connection, direction, bytes }) => {
-    // length (4), then in a request: api key (2), version (2), correlation id (4); in an answer: correlation id (4).
-    if (direction === 'toClient') {
-      return awaited.delete(`${connection}/${bytes.readInt32BE(4)}`) ? strike() : 'pass';
-    }
-    if (left === 0 || bytes.readInt16BE(4) !== apiKeys[request]) return 'pass';
-    left--;
-    if (fault === 'lose-request') return strike();
-    awaited.add(`${connection}/${bytes.readInt32BE(8)}`);
-    return 'pass';
+): FaultWatch {
+  return breakRequests(proxy, {
+    // Behind the length stands the request's key.
+    matches: (bytes) => bytes.readInt16BE(4) === apiKeys[request],
+    lose: fault === 'lose-request' ? 'request' : 'answer',
+    times,
   });
-  return {
-    get struck() {
-      return struck;
-    },
-    stop,
-    [Symbol.dispose]: stop,
-  };
 }

@@ -1,16 +1,8 @@
 import type { FaultProxy } from '../fault-proxy.js';
-import type { Verdict } from '../proxy-connection.js';
+import { breakRequests, type FaultWatch } from '../request-fault.js';
 
 /** What is lost: the statement on its way to the server, or the server's answer to it, so that the client cannot know. */
 export type PostgresFault = 'lose-statement' | 'lose-answer';
-
-/** A fault that waits for its statement. */
-export interface PostgresFaultWatch extends Disposable {
-  /** How often it has struck. */
-  readonly struck: number;
-  /** Takes it out. */
-  stop(): void;
-}
 
 /**
  * Breaks the connection at a statement whose text contains `statement`, `times` times (once by default), on whichever connection
@@ -24,28 +16,10 @@ export interface PostgresFaultWatch extends Disposable {
 export function breakPostgres(
   proxy: FaultProxy,
   { statement, fault, times = 1 }: { statement: string; fault: PostgresFault; times?: number },
-): PostgresFaultWatch {
-  /** Connections whose next answer is to be lost. */
-  const awaited = new Set<number>();
-  let left = times;
-  let struck = 0;
-  const strike = (): Verdict => {
-    struck++;
-    return 'cut';
-  };
-  const stop = proxy.intercept(({ connection, direction, bytes }) => {
-    if (direction === 'toClient') return awaited.delete(connection) ? strike() : 'pass';
-    if (left === 0 || !bytes.includes(statement)) return 'pass';
-    left--;
-    if (fault === 'lose-statement') return strike();
-    awaited.add(connection);
-    return 'pass';
+): FaultWatch {
+  return breakRequests(proxy, {
+    matches: (bytes) => bytes.includes(statement),
+    lose: fault === 'lose-statement' ? 'request' : 'answer',
+    times,
   });
-  return {
-    get struck() {
-      return struck;
-    },
-    stop,
-    [Symbol.dispose]: stop,
-  };
 }

@@ -1,10 +1,18 @@
-import type { Faults, PostgresServer } from '@sluice/testkit';
+import type { Faults } from './conformance/harness.js';
+import { breakRequests } from './request-fault.js';
+import type { TestServer } from './test-server.js';
 
-/** Ways to hurt a server and the network to it, as the conformance suite wants them. */
-export function serverFaults(server: PostgresServer): Faults {
+/**
+ * The ways to hurt a server and the network to it, as {@link conformance} wants them: the `faults` of a harness, from a server of
+ * the kit or from anything with a {@link FaultProxy} in front that can be paused, restarted and killed. Its `resume` and `restart`
+ * resolve when it works.
+ *
+ * An answer that is to be lost is found by the proxy's `correlationId`.
+ */
+export function serverFaults(server: Pick<TestServer, 'proxy' | 'pause' | 'resume' | 'restart' | 'kill'>): Faults {
   const { proxy } = server;
   const interceptions: (() => void)[] = [];
-  let state: 'runs' | 'paused' | 'stopped' = 'runs';
+  let state: 'runs' | 'paused' | 'killed' = 'runs';
   return {
     cut: () => proxy.cut(),
     hang: async () => {
@@ -18,18 +26,7 @@ export function serverFaults(server: PostgresServer): Faults {
     slow: async (ms) => proxy.slow(ms),
     cutAfter: async (matches) => {
       const { promise: happened, resolve } = Promise.withResolvers<void>();
-      let asked: number | undefined;
-      const stop = proxy.intercept(({ connection, direction, bytes }) => {
-        if (direction === 'toServer') {
-          if (asked === undefined && matches(bytes)) asked = connection;
-          return 'pass';
-        }
-        if (asked !== connection) return 'pass';
-        asked = -1;
-        resolve();
-        return 'cut';
-      });
-      interceptions.push(stop);
+      interceptions.push(breakRequests(proxy, { matches, lose: 'answer', onStrike: resolve }).stop);
       return { happened };
     },
     pause: async () => {
@@ -39,15 +36,14 @@ export function serverFaults(server: PostgresServer): Faults {
     restart: () => server.restart(),
     stop: async () => {
       await server.kill();
-      state = 'stopped';
+      state = 'killed';
     },
     restore: async () => {
       for (const stop of interceptions.splice(0)) stop();
       if (state === 'paused') await server.resume();
-      if (state === 'stopped') await server.restart();
+      if (state === 'killed') await server.restart();
       state = 'runs';
       await proxy.restore();
-      await (await server.connect()).end();
     },
     connections: () => proxy.connections,
   };
