@@ -134,14 +134,12 @@ export class AtomicSink implements SinkDriver {
       this.#state = 'open';
       throw new BatchError(plan?.refused ?? []);
     }
-    await this.#session.run('SAVEPOINT write');
     try {
-      await writeRows(this.#session, plan, { onWaiting });
+      await writeRows(this.#session, plan, { savepoint: 'write', onWaiting });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       await this.#withoutRefused(messages);
     }
-    await this.#session.run('RELEASE SAVEPOINT write');
     this.#state = 'open';
   }
 
@@ -149,7 +147,7 @@ export class AtomicSink implements SinkDriver {
   async #withoutRefused(messages: readonly Message[]): Promise<void> {
     await this.#session.run('ROLLBACK TO SAVEPOINT write');
     const failures = await writeAllowed(this.#session, this.#tables, messages, maxRefused);
-    if (failures.length === 0) return;
+    if (failures.length === 0) return await this.#session.run('RELEASE SAVEPOINT write');
     await this.#session.run('ROLLBACK TO SAVEPOINT write; RELEASE SAVEPOINT write');
     this.#state = 'open';
     throw new BatchError(failures);

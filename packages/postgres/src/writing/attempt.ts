@@ -3,7 +3,7 @@ import { isRefusal, lineOf } from '../error.js';
 import { type Attempt, findRefused } from './find-refused.js';
 import type { Session } from './session.js';
 import type { Messages, Tables } from './tables.js';
-import { type Progress, writeRows } from './write-rows.js';
+import { type Writing, writeRows } from './write-rows.js';
 
 /**
  * Writes all messages of a batch that the server does not refuse, inside the transaction that is open, and returns the others.
@@ -31,16 +31,14 @@ async function inSavepoint(session: Session, tables: Tables, messages: Messages)
   const [refused] = plan?.refused ?? [];
   if (refused !== undefined) return { error: refused.error, at: refused.index };
   if (plan === undefined) throw new BatchError([]); // Everything was learnt before; a table that changed meanwhile is learnt again.
-  const progress: Progress = {};
-  await session.run('SAVEPOINT part');
+  const writing: Writing = { savepoint: 'part' };
   try {
-    await writeRows(session, plan, progress);
+    await writeRows(session, plan, writing);
   } catch (error) {
     if (!isRefusal(error)) throw error;
     await session.run('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
     const line = lineOf(error);
-    return { error, at: line === undefined ? undefined : progress.copying?.origins[line - 1] };
+    return { error, at: line === undefined ? undefined : writing.copying?.origins[line - 1] };
   }
-  await session.run('RELEASE SAVEPOINT part');
   return undefined;
 }

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import type { Client, QueryResult, QueryResultRow } from 'pg';
 import { endClient } from '../end-client.js';
 import { quoted, quotedList } from '../identifier.js';
-import type { CopyRows } from './copy-rows.js';
 
 /** More would slow the catalog down; each is one for a table and the columns that are written. */
 const maxStagingTables = 50;
@@ -27,9 +26,15 @@ export class Session {
     return this.#end;
   }
 
-  /** Runs SQL that holds no values; several statements are run in one go. */
-  async run(sql: string): Promise<void> {
-    await this.client.query(sql);
+  /**
+   * Runs SQL that holds no values; several statements are run in one go.
+   *
+   * @param onSent is called when it is on its way
+   */
+  async run(sql: string, onSent?: () => void): Promise<void> {
+    const done = this.client.query(sql);
+    onSent?.();
+    await done;
   }
 
   query<R extends QueryResultRow>(sql: string, values: readonly unknown[]): Promise<QueryResult<R>> {
@@ -37,13 +42,13 @@ export class Session {
   }
 
   /**
-   * Sends rows with COPY.
+   * Runs statements of which one is a COPY from here.
    *
-   * @param onSent is called when all of them are on their way
+   * @param onSent is called when all of its rows are on their way
    */
-  async copy(table: string, { columns, chunks }: CopyRows, onSent?: () => void): Promise<void> {
+  async copy(sql: string, chunks: readonly Uint8Array[], onSent?: () => void): Promise<void> {
     const { from } = await import('pg-copy-streams');
-    const stream = this.client.query(from(`COPY ${table} (${quotedList(columns)}) FROM STDIN`));
+    const stream = this.client.query(from(sql));
     const finished = once(stream, 'finish');
     for (const chunk of chunks.slice(0, -1)) stream.write(chunk);
     stream.write(chunks.at(-1) ?? '', () => onSent?.());
@@ -52,19 +57,24 @@ export class Session {
   }
 
   /**
-   * A temporary table of this connection with these columns of a table, without its constraints; empty when it was emptied
-   * after its last use.
+   * A temporary table of this connection with these columns of a table, without its constraints, and what makes it where it is
+   * not there; empty when it was emptied after its last use.
    */
-  async stagingTable(table: string, columns: readonly string[]): Promise<string> {
+  stagingTable(table: string, columns: readonly string[]): { readonly name: string; readonly statements: string[] } {
     const id = JSON.stringify([table, ...columns]);
     const name = this.#staging.get(id) ?? `pg_temp.${quoted(`sluice_${this.#stagingCount++}`)}`;
-    if (!this.#staging.has(id) && this.#staging.size >= maxStagingTables) await this.#dropOldest();
+    const statements: string[] = [];
+    const [oldest] = this.#staging;
+    if (!this.#staging.has(id) && this.#staging.size >= maxStagingTables && oldest !== undefined) {
+      this.#staging.delete(oldest[0]);
+      statements.push(`DROP TABLE IF EXISTS ${oldest[1]}`);
+    }
     this.#staging.set(id, name);
     // Made again where a rollback has undone it.
-    await this.run(
+    statements.push(
       `CREATE TEMP TABLE IF NOT EXISTS ${name} AS SELECT ${quotedList(columns)} FROM ${table} WITH NO DATA`,
     );
-    return name;
+    return { name, statements };
   }
 
   /** What was known of tables may not be so any more. */
@@ -89,12 +99,5 @@ export class Session {
 
   async close(): Promise<void> {
     await endClient(this.client);
-  }
-
-  async #dropOldest(): Promise<void> {
-    const [oldest] = this.#staging;
-    if (oldest === undefined) return;
-    this.#staging.delete(oldest[0]);
-    await this.run(`DROP TABLE IF EXISTS ${oldest[1]}`);
   }
 }
