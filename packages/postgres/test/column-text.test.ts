@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { textWriter } from '../src/writing/column-text.js';
-import { copyField } from '../src/writing/copy-rows.js';
+import { copyField, valueField } from '../src/writing/copy-rows.js';
 
 const plain = textWriter('plain', false);
 
@@ -16,6 +16,11 @@ test('a field of COPY comes back as it was, whatever it holds', () => {
     }),
   );
   expect(copyField(null)).toBe('\\N');
+});
+
+test('a number in a column of bytes is escaped like other bytes', () => {
+  expect(valueField(1234, textWriter('bytes', false))).toBe('\\\\x31323334');
+  expect(valueField(1234, plain)).toBe('1234');
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { ConnectorError, type Value } from '@sluice/core/driver';
-import type { ToText } from './column-text.js';
+import { plainText, type ToText } from './column-text.js';
 
 /** Rows for one COPY, in its text format. */
 export interface CopyRows {
@@ -28,8 +28,8 @@ export function copyField(text: string | null): string {
 /** A value as a field. */
 export function valueField(value: Value, toText: ToText): string {
   const text = toText(value);
-  // Nothing in a number is special.
-  return typeof value === 'number' && text !== null ? text : copyField(text);
+  // Nothing in a number is special, unless it is written as something else.
+  return typeof value === 'number' && toText === plainText && text !== null ? text : copyField(text);
 }
 
 /** Large enough to be worth a packet, and small enough to be garbage soon. */
