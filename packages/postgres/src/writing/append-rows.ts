@@ -1,7 +1,9 @@
+import { type AlikeRows, alikeLines } from './alike-rows.js';
 import type { ToText } from './column-text.js';
 import { type CopyRows, CopyText, nullField, type Refuse, valueField } from './copy-rows.js';
 import type { Row, RowShape } from './row-reader.js';
 import { type ShapeColumn, shapeColumns } from './shape-columns.js';
+import type { Messages } from './tables.js';
 import type { TargetTable } from './target-table.js';
 
 /** Rows that are copied straight into their table. */
@@ -21,6 +23,8 @@ interface Writing {
   readonly group: Group;
   readonly text: CopyText;
   readonly fields: readonly Field[];
+  /** Undefined where columns and fields are not the same in the same order. */
+  readonly alike: AlikeRows | undefined;
 }
 
 /** A column of the COPY: where its value is in a row, −1 for nowhere, and how it is written. */
@@ -39,6 +43,7 @@ export class AppendRows {
   readonly #texts: CopyText[] = [];
   readonly #groups = new Map<string, Group>();
   readonly #writings = new Map<RowShape, Writing>();
+  #last: Writing | undefined;
 
   constructor(table: TargetTable, refuse: Refuse) {
     this.#table = table;
@@ -47,7 +52,8 @@ export class AppendRows {
 
   /** @throws {ConnectorError} `message_invalid` when the table lacks a column, or a value has no text */
   add({ shape, values }: Row, index: number): void {
-    const { text, fields } = this.#writingOf(shape);
+    this.#last = this.#writingOf(shape);
+    const { text, fields } = this.#last;
     let line = '';
     for (let at = 0; at < fields.length; at++) {
       if (at > 0) line += '\t';
@@ -56,6 +62,21 @@ export class AppendRows {
       line += field === undefined || value === undefined ? nullField : valueField(value, field.toText);
     }
     text.addLine(line, index);
+  }
+
+  /**
+   * Adds the messages behind the one that was added last, `last`, as long as they are like it and their fields are the columns.
+   * Says which is the last one now.
+   */
+  addAlike({ messages, indexes }: Messages, last: number): number {
+    const { alike, text } = this.#last ?? {};
+    if (alike === undefined) return last;
+    for (let at = last; ; ) {
+      const lines = alikeLines(messages, at, alike);
+      if (lines.last === at) return at;
+      text?.addLines(lines.text, indexes.slice(at + 1, lines.last + 1));
+      at = lines.last;
+    }
   }
 
   /** Everything that was added. */
@@ -72,7 +93,10 @@ export class AppendRows {
     const group = this.#groupOf(columns);
     const bySource = new Map(columns.map((each) => [each.column.name, each]));
     const fields = group.text.columns.map((name): Field => bySource.get(name) ?? { source: -1, toText: () => null });
-    const writing = { group, text: group.text, fields };
+    const isWhole = fields.length === shape.columns.length && fields.every(({ source }, at) => source === at);
+    const toTexts = fields.map(({ toText }) => toText);
+    const alike = isWhole ? { columns: shape.columns, toTexts, hasSpecial: false } : undefined;
+    const writing = { group, text: group.text, fields, alike };
     this.#writings.set(shape, writing);
     return writing;
   }

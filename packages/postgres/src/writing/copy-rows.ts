@@ -16,7 +16,8 @@ export type Refuse = (index: number, error: unknown) => void;
 /** What a column without a value has in the text format. */
 export const nullField = '\\N';
 
-const special = /[\\\n\r\t]/;
+/** What must not be in a field as it is. */
+export const special: RegExp = /[\\\n\r\t]/;
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** A text as a field: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2 */
@@ -33,7 +34,7 @@ export function valueField(value: Value, toText: ToText): string {
 }
 
 /** Large enough to be worth a packet, and small enough to be garbage soon. */
-const chunkLength = 64 * 1024;
+export const chunkLength: number = 64 * 1024;
 
 /** Collects rows of the same columns. */
 export class CopyText {
@@ -55,6 +56,13 @@ export class CopyText {
     this.#text += line;
     this.#text += '\n';
     this.#origins.push(index);
+    if (this.#text.length >= chunkLength) this.#endChunk();
+  }
+
+  /** Adds rows as lines, each with its end. */
+  addLines(lines: string, indexes: readonly number[]): void {
+    this.#text += lines;
+    for (const index of indexes) this.#origins.push(index);
     if (this.#text.length >= chunkLength) this.#endChunk();
   }
 

@@ -100,7 +100,8 @@ export class Tables {
     return tables;
   }
 
-  #append(table: TargetTable, { messages, indexes }: Messages, refuse: Refuse): TablePlan | undefined {
+  #append(table: TargetTable, all: Messages, refuse: Refuse): TablePlan | undefined {
+    const { messages, indexes } = all;
     const rows = new AppendRows(table, refuse);
     for (let at = 0; at < messages.length; at++) {
       const [message, index] = [messages[at], indexes[at]];
@@ -109,6 +110,7 @@ export class Tables {
         const row = this.#reader.read(message);
         if (this.#mustEvolve(table, row)) return undefined;
         rows.add(row, index);
+        if (this.#config.columns === undefined) at = rows.addAlike(all, at);
       } catch (error) {
         refuse(index, error);
       }
