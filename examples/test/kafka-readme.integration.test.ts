@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type KafkaServer, startKafka } from '@sluice/testkit';
+import { createTopic, type KafkaServer, startKafka } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { lastWordsOf, startPipeline, startProgram } from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
@@ -15,18 +14,7 @@ let server: KafkaServer;
 
 beforeAll(async () => {
   server = await startKafka();
-  const admin = server.native.admin();
-  await admin.connect();
-  const topics = ['orders', 'copied-orders'];
-  // kafkajs fails when it looks for leaders before the broker has heard of the topics.
-  await admin.createTopics({ topics: topics.map((topic) => ({ topic })), waitForLeaders: false });
-  const areUsable = (): Promise<boolean> =>
-    admin.fetchTopicMetadata({ topics }).then(
-      (known) => known.topics.every(({ partitions }) => partitions[0]?.leader === 1),
-      () => false,
-    );
-  while (!(await areUsable())) await pause(20);
-  await admin.disconnect();
+  await Promise.all(['orders', 'copied-orders'].map((name) => createTopic(server, { name })));
 });
 afterAll(() => server?.stop());
 

@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type KafkaServer, startKafka } from '@sluice/testkit';
+import { createTopic, type KafkaServer, startKafka } from '@sluice/testkit';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type StartedProcess, startPipeline } from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
-import { createTopics } from './create-topics.js';
 import { messagesIn } from './read-topic.js';
 import { exampleFile, makeFolder, sluice } from './run-to-end.js';
 
@@ -14,7 +13,8 @@ let envFile: string;
 
 beforeAll(async () => {
   server = await startKafka();
-  await createTopics(server, ['orders', 'orders-with-total', 'dead-orders'], 3);
+  const names = ['orders', 'orders-with-total', 'dead-orders'];
+  await Promise.all(names.map((name) => createTopic(server, { name, partitions: 3 })));
 });
 afterAll(() => server?.stop());
 

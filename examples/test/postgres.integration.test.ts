@@ -1,11 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type KafkaServer, type PostgresServer, startKafka, startPostgres } from '@sluice/testkit';
+import { createTopic, type KafkaServer, type PostgresServer, startKafka, startPostgres } from '@sluice/testkit';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { lastWordsOf, type StartedProcess, startPipeline } from '#demo/started-process';
 import { waitUntil } from '#demo/wait-until';
-import { createTopics } from './create-topics.js';
 import { messagesIn } from './read-topic.js';
 import { exampleFile, makeFolder, sluice } from './run-to-end.js';
 
@@ -70,7 +69,7 @@ test('file-to-postgres.yaml stores each order once with its total, also when it 
 });
 
 test('kafka-to-postgres.yaml stores each message once while the process is killed again and again', async () => {
-  await createTopics(kafka, ['orders'], 3);
+  await createTopic(kafka, { name: 'orders', partitions: 3 });
   const producer = kafka.native.producer();
   await producer.connect();
   onTestFinished(() => producer.disconnect());
@@ -114,7 +113,7 @@ test('kafka-to-postgres.yaml stores each message once while the process is kille
 });
 
 test('postgres-to-kafka.yaml publishes each change once and in order while the process is killed again and again', async () => {
-  await createTopics(kafka, ['public.customers'], 1);
+  await createTopic(kafka, { name: 'public.customers' });
   await client.query('CREATE TABLE customers (id int PRIMARY KEY, name text)');
   const expected: unknown[] = [];
   /** Three changes in two transactions. */

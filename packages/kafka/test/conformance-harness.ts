@@ -7,7 +7,7 @@ import type {
   SourceHarness,
   SourcePlace,
 } from '@sluice/testkit';
-import { serverFaults, startSecuredKafka, uniqueName } from '@sluice/testkit';
+import { createTopic, serverFaults, startSecuredKafka, uniqueName } from '@sluice/testkit';
 import type { Admin } from 'kafkajs';
 import { kafka } from '../src/connector.js';
 import type { KafkaSinkConfig } from '../src/sink-config.js';
@@ -15,7 +15,6 @@ import type { KafkaSourceConfig } from '../src/source-config.js';
 import { joinAsThief } from './group-thief.js';
 import { headersInOrder, orderedHeaders } from './ordered-headers.js';
 import { readTopic } from './read-topic.js';
-import { eventually } from './source-world.js';
 
 /** Which mode of the connector is tested. */
 export interface KafkaMode {
@@ -42,6 +41,11 @@ const quickSource = { refreshIntervalMs: 200, maxWaitMs: 100 };
 /** Less than the suite lets the engine wait. */
 const patience = { connectTimeoutMs: 1000, requestTimeoutMs: 1000 };
 const quickGroup = { sessionTimeoutMs, heartbeatIntervalMs: 200 };
+/**
+ * The messages of the suite are older than what a topic keeps by default, and than what it puts into one segment with the markers of
+ * transactions, which bear the time of today: a reader never gets two segments in one answer.
+ */
+const keepsAll = { 'retention.ms': '-1', 'segment.ms': String(Number.MAX_SAFE_INTEGER) };
 
 /** A broker with the native clients that tests prepare and look with. */
 interface Broker {
@@ -84,23 +88,6 @@ async function stopBroker({ server, admin }: Broker): Promise<void> {
   await server.stop();
 }
 
-async function createTopic(
-  { server, admin }: Broker,
-  { numPartitions = 1, settings = {} }: { numPartitions?: number; settings?: Readonly<Record<string, string>> },
-): Promise<string> {
-  const topic = uniqueName('conformance');
-  // The messages of the suite are older than what a topic keeps by default, and than what it puts into one segment with the
-  // markers of transactions, which bear the time of today: a reader never gets two segments in one answer.
-  const keepsAll = { 'retention.ms': '-1', 'segment.ms': String(Number.MAX_SAFE_INTEGER) };
-  const configEntries = Object.entries({ ...keepsAll, ...settings }).map(([name, value]) => ({ name, value }));
-  await admin.createTopics({ topics: [{ topic, numPartitions, configEntries }], waitForLeaders: false });
-  const witness = server.native.admin();
-  await witness.connect();
-  await eventually(() => witness.fetchTopicOffsets(topic));
-  await witness.disconnect();
-  return topic;
-}
-
 function wrongConfigs(
   { server }: Broker,
   rest: object,
@@ -122,7 +109,7 @@ function sourceHarness(broker: Broker, mode: Partial<KafkaSourceConfig>, grouped
     ...wrongConfigs(broker, { topics: ['there-is-no-such-topic'], ...quickSource, ...patience, ...group(), ...mode }),
     livenessTimeoutMs: grouped ? sessionTimeoutMs : { because: 'no group watches who reads partitions by name' },
     createPlace: async (partitions) => {
-      const topic = await createTopic(broker, { numPartitions: partitions });
+      const topic = await createTopic(server, { partitions, settings: keepsAll });
       const config: KafkaSourceConfig = {
         brokers: server.brokers,
         topics: [topic],
@@ -237,9 +224,8 @@ function sinkHarness(broker: Broker, mode: Partial<KafkaSinkConfig>): SinkHarnes
     // A request begins with its length and the number of its API.
     isCommitRequest: (bytes) => Buffer.from(bytes).readInt16BE(4) === (mode.transactional ? endTransaction : produce),
     createPlace: async () => {
-      const topic = await createTopic(broker, {
-        settings: { 'max.message.bytes': String(carries.maxPayloadBytes + surroundingBytes) },
-      });
+      const largest = { 'max.message.bytes': String(carries.maxPayloadBytes + surroundingBytes) };
+      const topic = await createTopic(server, { settings: { ...keepsAll, ...largest } });
       return {
         config: { brokers: server.brokers, topic, checkpointTopic: `${topic}-checkpoints`, ...patience, ...mode },
         remove: () => broker.admin.deleteTopics({ topics: [topic] }),

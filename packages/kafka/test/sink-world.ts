@@ -1,9 +1,8 @@
 import { BatchError, createMessage, type Message, type SinkBatch, type SinkDriver } from '@sluice/core/driver';
-import { type KafkaServer, uniqueName } from '@sluice/testkit';
+import { createTopic, type KafkaServer, uniqueName } from '@sluice/testkit';
 import { classifyKafkaError } from '../src/error.js';
 import { openKafkaSink } from '../src/sink.js';
 import { type KafkaSinkConfig, sinkConfig } from '../src/sink-config.js';
-import { createTopic } from './create-topic.js';
 
 /** A signal that is never aborted. */
 export const never: AbortSignal = new AbortController().signal;
@@ -44,7 +43,7 @@ export function classified(error: unknown): { readonly code: string; readonly me
 
 /** Sinks and topics of one test file. */
 export interface SinkWorld {
-  createTopic(numPartitions?: number, settings?: Readonly<Record<string, string>>): Promise<string>;
+  createTopic(partitions?: number, settings?: Readonly<Record<string, string>>): Promise<string>;
   openSink(config: Omit<KafkaSinkConfig, 'brokers'>, pipeline?: string): Promise<SinkDriver>;
   close(): Promise<void>;
 }
@@ -52,7 +51,7 @@ export interface SinkWorld {
 export function sinkWorld(kafka: KafkaServer): SinkWorld {
   const opened: SinkDriver[] = [];
   return {
-    createTopic: (numPartitions, settings) => createTopic(kafka, numPartitions, settings),
+    createTopic: (partitions = 1, settings = {}) => createTopic(kafka, { partitions, settings }),
     async openSink(config, pipeline = uniqueName('pipeline')) {
       const parsed = sinkConfig.parse({ brokers: kafka.brokers, requestTimeoutMs: 5000, ...config });
       const sink = await openKafkaSink(parsed, {}, { pipeline, signal: never });

@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DriverContext, Message, Position, ReadOptions, SourceBatch, SourceDriver } from '@sluice/core/driver';
-import type { KafkaServer } from '@sluice/testkit';
+import { createTopic, type KafkaServer } from '@sluice/testkit';
 import type { Admin, Producer } from 'kafkajs';
 import type { KafkaOptions } from '../src/options.js';
 import { openKafkaSource } from '../src/source.js';
 import { type KafkaSourceConfig, sourceConfig } from '../src/source-config.js';
-import { createTopic } from './create-topic.js';
 
 /** Topics, native clients and sources of one test file. */
 export interface SourceWorld {
@@ -47,7 +46,7 @@ export async function openSourceWorld(server: KafkaServer): Promise<SourceWorld>
     open,
     createTopic(partitions = 1, settings = {}) {
       // Messages of long ago are to stay, too.
-      return createTopic(server, partitions, { 'retention.ms': '-1', ...settings });
+      return createTopic(server, { partitions, settings: { 'retention.ms': '-1', ...settings } });
     },
     async produce(topic, texts, partition = 0) {
       const stored = await producer.send({ topic, messages: texts.map((value) => ({ value, partition })) });

@@ -33,6 +33,7 @@ export {
   type KafkaFault,
   type KafkaRequest,
 } from './servers/kafka-faults.js';
+export { createTopic, type TopicOptions } from './servers/kafka-topic.js';
 export { type HalvedKafkaServer, startHalvedKafka } from './servers/lost-broker.js';
 export {
   type PostgresServer,

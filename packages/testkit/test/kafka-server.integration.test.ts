@@ -5,7 +5,7 @@ import type { ContainerRuntimeClient } from 'testcontainers';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { containerEngine, sweep } from '../src/container-engine.js';
 import { ownerLabels } from '../src/container-owner.js';
-import { breakKafka, type KafkaServer, startKafka, uniqueName } from '../src/index.js';
+import { breakKafka, createTopic, type KafkaServer, startKafka, uniqueName } from '../src/index.js';
 
 let server: KafkaServer;
 beforeAll(async () => {
@@ -28,15 +28,6 @@ function clientUnderTest(): Kafka {
 
 /** How such a client says that it got none. */
 const noAnswer = /connect|timed out/i;
-
-async function createTopic(): Promise<string> {
-  const topic = uniqueName('orders');
-  const admin = server.native.admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
-  await admin.disconnect();
-  return topic;
-}
 
 async function write(kafka: Kafka, topic: string, value: string): Promise<void> {
   const producer = kafka.producer();
@@ -74,7 +65,7 @@ test('is one of your own where the environment names it, and that is never hurt'
 });
 
 test('what a client writes through the proxy, the native client reads past it', async () => {
-  const topic = await createTopic();
+  const topic = await createTopic(server);
   const before = server.proxy.traffic.toServer;
   await write(clientUnderTest(), topic, 'a');
   const after = server.proxy.traffic.toServer;
@@ -83,9 +74,25 @@ test('what a client writes through the proxy, the native client reads past it', 
   expect(server.proxy.traffic.toServer).toBe(after);
 });
 
+test('a topic has the name, the partitions and the settings that it was asked for', async () => {
+  const name = uniqueName('payments');
+  const topic = await createTopic(server, { name, partitions: 3, settings: { 'retention.ms': '4711' } });
+  expect(topic).toBe(name);
+  const admin = server.native.admin();
+  await admin.connect();
+  expect(await admin.fetchTopicOffsets(name)).toHaveLength(3);
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['retention.ms'] }],
+  });
+  expect(resources[0]?.configEntries[0]?.configValue).toBe('4711');
+  expect(await createTopic(server, { name, partitions: 3 })).toBe(name);
+  await admin.disconnect();
+});
+
 describe.each(['refuse', 'hang'] as const)('a cut that lets new connections %s', (mode) => {
   test('keeps the client under test from the broker and the native client at it, until it is restored', async () => {
-    const topic = await createTopic();
+    const topic = await createTopic(server);
     await server.proxy.cut(mode);
     await expect(write(clientUnderTest(), topic, 'a')).rejects.toThrow(noAnswer);
     await write(server.native, topic, 'b');
@@ -96,7 +103,7 @@ describe.each(['refuse', 'hang'] as const)('a cut that lets new connections %s',
 });
 
 test('a paused broker answers nobody, and goes on when it is resumed', async () => {
-  const topic = await createTopic();
+  const topic = await createTopic(server);
   await server.pause();
   await expect(write(clientUnderTest(), topic, 'a')).rejects.toThrow(noAnswer);
   await server.resume();
@@ -105,7 +112,7 @@ test('a paused broker answers nobody, and goes on when it is resumed', async () 
 });
 
 test('a restarted broker has the same addresses and the same messages', async () => {
-  const topic = await createTopic();
+  const topic = await createTopic(server);
   const addresses = [server.url, ...server.brokers, ...server.directBrokers];
   await write(clientUnderTest(), topic, 'a');
   await server.restart();
@@ -115,7 +122,7 @@ test('a restarted broker has the same addresses and the same messages', async ()
 });
 
 test('a killed broker is gone until it is restarted', async () => {
-  const topic = await createTopic();
+  const topic = await createTopic(server);
   await server.kill();
   await expect(write(clientUnderTest(), topic, 'a')).rejects.toThrow(noAnswer);
   await server.restart();
@@ -125,7 +132,7 @@ test('a killed broker is gone until it is restarted', async () => {
 
 describe('a request that a fault waits for', () => {
   test('has happened if its answer is lost', async () => {
-    const topic = await createTopic();
+    const topic = await createTopic(server);
     using fault = breakKafka(server.proxy, { request: 'Produce', fault: 'lose-answer' });
     await expect(write(clientUnderTest(), topic, 'a')).rejects.toThrow(noAnswer);
     expect(fault.struck).toBe(1);
@@ -135,7 +142,7 @@ describe('a request that a fault waits for', () => {
   });
 
   test('has not happened if it is lost itself', async () => {
-    const topic = await createTopic();
+    const topic = await createTopic(server);
     using fault = breakKafka(server.proxy, { request: 'Produce', fault: 'lose-request', times: 2 });
     await expect(write(clientUnderTest(), topic, 'a')).rejects.toThrow(noAnswer);
     await expect(write(clientUnderTest(), topic, 'b')).rejects.toThrow(noAnswer);
@@ -145,7 +152,7 @@ describe('a request that a fault waits for', () => {
   });
 
   test('commits a transaction that the client believes to have failed', async () => {
-    const topic = await createTopic();
+    const topic = await createTopic(server);
     // The first one makes the broker create the topic of its transactions, which an impatient client does not wait for.
     const first = server.native.producer({ transactionalId: uniqueName('first') });
     await first.connect();
@@ -176,7 +183,7 @@ test('a container is swept once the process that it belongs to is gone, not befo
   await sweep({ client });
   await expect(lonely.inspect()).rejects.toThrow(/no such container/i);
   // This process lives, and so does its server.
-  await write(server.native, await createTopic(), 'a');
+  await write(server.native, await createTopic(server), 'a');
 });
 
 /** The id of a container of this process: that of the broker. */
