@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { pipeline } from '@sluice/core';
 import { kafka } from '@sluice/kafka';
 import { type PostgresSinkConfig, postgres } from '@sluice/postgres';
+import { reportCost } from '@sluice/testkit/bench';
 import kafkajs from 'kafkajs';
 import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
@@ -128,9 +129,8 @@ async function moveByHand(): Promise<void> {
   await client.end();
 }
 
-const started = performance.now();
-const cpu = process.cpuUsage();
-await (order.subject === 'pipeline' ? moveByPipeline() : moveByHand());
-const { user, system } = process.cpuUsage(cpu);
-console.log(JSON.stringify({ ms: performance.now() - started, cpuMicroseconds: (user + system) / total }));
+await reportCost(async () => {
+  await (order.subject === 'pipeline' ? moveByPipeline() : moveByHand());
+  return total;
+});
 process.exit(0); // kafkajs leaves timers behind

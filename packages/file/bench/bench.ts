@@ -2,65 +2,39 @@
 // in a process of its own whose memory is watched from outside.
 //
 //   pnpm bench file [--json] [--messages 4000000] [--repeat 5]
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type BenchCase, benchOptions, measureProcess, runBenchmark } from '@sluice/testkit/bench';
 
-type Subject = 'raw' | 'pipeline';
-type Task = 'to file' | 'to null';
+const options = benchOptions({ messages: 4_000_000, repeat: 5 });
+const scripts = { raw: 'raw-loop.ts', pipeline: 'pipeline-run.ts' };
 
-interface Measured {
-  readonly messagesPerSecond: number;
-  /** Of the process, all threads, per message. */
-  readonly cpuMicroseconds: number;
-  readonly peakMiB: number;
+async function* cases(): AsyncGenerator<BenchCase<'raw'>> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  try {
+    const input = join(folder, 'in.ndjson');
+    const output = join(folder, 'out.ndjson');
+    await writeInput(input, options.messages);
+    for (const [name, args] of [
+      ['file to null', [input]],
+      ['file to file', [input, output]],
+    ] as const) {
+      yield {
+        name,
+        measure: async (subject) => {
+          for (const end of ['', '.checkpoint', '.lock']) await rm(`${output}${end}`, { force: true });
+          return await measureProcess(join(import.meta.dirname, scripts[subject]), args);
+        },
+      };
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    // So many that what opening costs, once, does not count.
-    messages: { type: 'string', default: '4000000' },
-    repeat: { type: 'string', default: '5' },
-  },
-});
-
-async function measure(subject: Subject, task: Task, folder: string): Promise<Measured> {
-  for (const name of ['out.ndjson', 'out.ndjson.checkpoint', 'out.ndjson.lock'])
-    await rm(join(folder, name), { force: true });
-  const script = join(import.meta.dirname, subject === 'raw' ? 'raw-loop.ts' : 'pipeline-run.ts');
-  const args = [script, join(folder, 'in.ndjson'), ...(task === 'to file' ? [join(folder, 'out.ndjson')] : [])];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let peakMiB = 0;
-  const timer = setInterval(() => {
-    void residentMiB(child.pid).then((mebibytes) => {
-      peakMiB = Math.max(peakMiB, mebibytes);
-    });
-  }, 100);
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  clearInterval(timer);
-  if (code !== 0) throw new Error(`${subject} ${task} ended with code ${code}`);
-  const { messages, ms, cpuMicroseconds } = JSON.parse(output) as {
-    messages: number;
-    ms: number;
-    cpuMicroseconds: number;
-  };
-  return { messagesPerSecond: (messages / ms) * 1000, cpuMicroseconds, peakMiB };
-}
-
-/** 0 where the system does not tell, or the process has ended. */
-async function residentMiB(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-}
-
-async function writeInput(folder: string, messages: number): Promise<void> {
-  const handle = await open(join(folder, 'in.ndjson'), 'w');
+async function writeInput(path: string, messages: number): Promise<void> {
+  const handle = await open(path, 'w');
   for (let from = 0; from < messages; from += 10_000) {
     const rows = Array.from({ length: Math.min(10_000, messages - from) }, (_, index) => {
       const id = from + index;
@@ -71,69 +45,4 @@ async function writeInput(folder: string, messages: number): Promise<void> {
   await handle.close();
 }
 
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-}
-
-function medians(runs: readonly Measured[]): Measured {
-  return {
-    messagesPerSecond: median(runs.map((run) => run.messagesPerSecond)),
-    cpuMicroseconds: median(runs.map((run) => run.cpuMicroseconds)),
-    peakMiB: Math.max(...runs.map((run) => run.peakMiB)),
-  };
-}
-
-/** The byte budget of a pipeline, and what its runtime may take. */
-const allowedMiB = 64 + 32;
-
-async function compare(): Promise<boolean> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
-  try {
-    await writeInput(folder, Number(values.messages));
-    const results: Record<string, unknown>[] = [];
-    for (const task of ['to null', 'to file'] as const) {
-      const runs: Record<Subject, Measured[]> = { raw: [], pipeline: [] };
-      for (let round = 0; round <= Number(values.repeat); round++) {
-        for (const subject of ['raw', 'pipeline'] as const) {
-          const measured = await measure(subject, task, folder);
-          if (round > 0) runs[subject].push(measured); // the first round warms the caches
-        }
-      }
-      results.push(resultOf(task, medians(runs.raw), medians(runs.pipeline)));
-    }
-    if (values.json)
-      console.log(JSON.stringify({ benchmark: 'file', messages: Number(values.messages), results }, undefined, 2));
-    else console.table(Object.fromEntries(results.map(({ task, ...rest }) => [`file ${String(task)}`, rest])));
-    return results.every(({ met }) => met);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function resultOf(task: Task, raw: Measured, ours: Measured): Record<string, unknown> {
-  const ratio = ours.messagesPerSecond / raw.messagesPerSecond;
-  const addedMicroseconds = ours.cpuMicroseconds - raw.cpuMicroseconds;
-  const addedMiB = ours.peakMiB - raw.peakMiB;
-  return {
-    task,
-    'raw messages/s': Math.round(raw.messagesPerSecond),
-    'pipeline messages/s': Math.round(ours.messagesPerSecond),
-    ratio: round(ratio),
-    'raw CPU us/message': round(raw.cpuMicroseconds),
-    'pipeline CPU us/message': round(ours.cpuMicroseconds),
-    'added CPU us/message': round(addedMicroseconds),
-    'added peak MiB': Math.round(addedMiB),
-    met: (ratio >= 0.95 || addedMicroseconds <= 0.1) && addedMiB <= allowedMiB,
-  };
-}
-
-function round(value: number): number {
-  return Math.round(value * 1000) / 1000;
-}
-
-if (!(await compare())) {
-  console.error(
-    'The target is a ratio of 0.95 or at most 0.1 us of CPU added per message, and at most 96 MiB more memory.',
-  );
-  process.exitCode = 1;
-}
+await runBenchmark({ name: 'file', byHand: ['raw'], cases: cases() }, options);

@@ -2,6 +2,7 @@
 import { memoryCheckpoints, pipeline } from '@sluice/core';
 import { defineConnector, z } from '@sluice/core/driver';
 import { file } from '@sluice/file';
+import { reportCost } from '@sluice/testkit/bench';
 
 const drop = defineConnector({
   name: 'null',
@@ -22,13 +23,12 @@ const drop = defineConnector({
 });
 
 const [input = '', output] = process.argv.slice(2);
-const started = performance.now();
-const cpu = process.cpuUsage();
-const { written: messages } = await pipeline({
-  name: 'bench',
-  source: file.source({ path: input }),
-  sink: output === undefined ? drop.sink({}) : file.sink({ path: output }),
-  checkpoints: memoryCheckpoints(),
-}).run();
-const { user, system } = process.cpuUsage(cpu);
-console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
+await reportCost(async () => {
+  const { written } = await pipeline({
+    name: 'bench',
+    source: file.source({ path: input }),
+    sink: output === undefined ? drop.sink({}) : file.sink({ path: output }),
+    checkpoints: memoryCheckpoints(),
+  }).run();
+  return written;
+});

@@ -2,6 +2,7 @@
 // makes them durable as often as a pipeline does, and stores beside the output how far it came.
 import { type FileHandle, open } from 'node:fs/promises';
 import { noHeaders, writeDurably } from '@sluice/core/driver';
+import { reportCost } from '@sluice/testkit/bench';
 
 /** What the loop hands to user code for each line: as much as a pipeline does. */
 interface Line {
@@ -72,8 +73,4 @@ function joined(lines: readonly Line[]): Buffer {
 }
 
 const [input = '', output] = process.argv.slice(2);
-const started = performance.now();
-const cpu = process.cpuUsage();
-const messages = await rawLoop(input, output);
-const { user, system } = process.cpuUsage(cpu);
-console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
+await reportCost(() => rawLoop(input, output));

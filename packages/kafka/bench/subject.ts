@@ -2,14 +2,15 @@
 import { createMessage, type Message, memoryCheckpoints, pipeline } from '@sluice/core';
 import { defineConnector, z } from '@sluice/core/driver';
 import { kafka } from '@sluice/kafka';
+import { reportCost } from '@sluice/testkit/bench';
 import kafkajs from 'kafkajs';
 
 /** What a run is told. */
 export interface BenchOrder {
   readonly brokers: readonly string[];
   readonly topic: string;
-  /** `raw`: kafkajs in a loop by hand. */
-  readonly subject: 'raw' | 'pipeline';
+  /** `kafkajs`: in a loop by hand. */
+  readonly subject: 'kafkajs' | 'pipeline';
   readonly task: 'read' | 'write';
   readonly messages: number;
   readonly payloadBytes: number;
@@ -133,14 +134,14 @@ async function readWithPipeline(): Promise<void> {
 }
 
 const runs = {
-  write: { raw: writeRaw, pipeline: writeWithPipeline },
-  read: { raw: readRaw, pipeline: readWithPipeline },
+  write: { kafkajs: writeRaw, pipeline: writeWithPipeline },
+  read: { kafkajs: readRaw, pipeline: readWithPipeline },
 };
 
-const started = performance.now();
-const cpu = process.cpuUsage();
-await runs[order.task][order.subject]();
-const { user, system } = process.cpuUsage(cpu);
-if (order.task === 'read' && (seen < total || looked < 3 * total)) throw new Error(`read ${seen} of ${total} messages`);
-console.log(JSON.stringify({ ms: performance.now() - started, cpuMicroseconds: (user + system) / total }));
+await reportCost(async () => {
+  await runs[order.task][order.subject]();
+  if (order.task === 'read' && (seen < total || looked < 3 * total))
+    throw new Error(`read ${seen} of ${total} messages`);
+  return total;
+});
 process.exit(0); // kafkajs leaves timers behind

@@ -1,18 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PostgresServer } from '@sluice/testkit';
+import { type Measured, measureProcess } from '@sluice/testkit/bench';
 import type { Client } from 'pg';
 import type { CdcSubject } from './cdc-subject.js';
-
-/** What one run of one subject took. */
-export interface CdcRun {
-  readonly rowsPerSecond: number;
-  /** Of the process, all threads, per row. */
-  readonly cpuMicroseconds: number;
-  readonly peakMiB: number;
-}
 
 /** Makes the slot "bench", and rows that it has to tell of, so many in each transaction. */
 export async function writeRows(client: Client, rows: number, rowsPerTransaction: number): Promise<void> {
@@ -42,33 +32,18 @@ export async function runCdcSubject(
   subject: CdcSubject,
   rows: number,
   nodeOptions: readonly string[] = [],
-): Promise<CdcRun> {
+): Promise<Measured> {
   const client = await server.connect();
   const slot = 'bench_run';
   // Each run reads the same.
   await client.query("SELECT pg_copy_logical_replication_slot('bench', $1)", [slot]);
-  const script = join(import.meta.dirname, 'cdc-subject.ts');
-  const args = ['--no-warnings', ...nodeOptions, script, subject, server.directUrl, slot, String(rows)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let peakMiB = 0;
-  const timer = setInterval(() => {
-    void residentMiB(child.pid).then((mebibytes) => {
-      peakMiB = Math.max(peakMiB, mebibytes);
-    });
-  }, 100);
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  clearInterval(timer);
-  await dropSlot(client, slot);
-  await client.end();
-  if (code !== 0) throw new Error(`${subject} ended with code ${code}`);
-  const { messages, ms, cpuMicroseconds } = JSON.parse(output) as {
-    messages: number;
-    ms: number;
-    cpuMicroseconds: number;
-  };
-  return { rowsPerSecond: (messages / ms) * 1000, cpuMicroseconds, peakMiB };
+  try {
+    const script = join(import.meta.dirname, 'cdc-subject.ts');
+    return await measureProcess(script, [subject, server.directUrl, slot, String(rows)], nodeOptions);
+  } finally {
+    await dropSlot(client, slot);
+    await client.end();
+  }
 }
 
 /** The server may still be busy with a connection that has ended. */
@@ -80,10 +55,4 @@ async function dropSlot(client: Client, slot: string): Promise<void> {
     if ((await client.query(free, [slot])).rowCount === 1) break;
   }
   await client.query('SELECT pg_drop_replication_slot($1)', [slot]);
-}
-
-/** 0 where the system does not tell, or the process has ended. */
-async function residentMiB(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }

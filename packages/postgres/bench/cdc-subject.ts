@@ -4,6 +4,7 @@
 import { memoryCheckpoints, pipeline } from '@sluice/core';
 import { defineConnector, z } from '@sluice/core/driver';
 import { postgres } from '@sluice/postgres';
+import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
 
 export type CdcSubject = 'pipeline' | 'bare client';
@@ -125,12 +126,9 @@ function rowAt(chunk: Buffer, columnsAt: number): Row {
 }
 
 const subjects: Record<CdcSubject, () => Promise<void>> = { pipeline: readByPipeline, 'bare client': readByHand };
-const started = performance.now();
-const cpu = process.cpuUsage();
-await subjects[subject as CdcSubject](); // Only cdc.bench.ts and a test start this.
-const { user, system } = process.cpuUsage(cpu);
-if (seen < total || looked < total) throw new Error(`read ${seen} of ${total} changes`);
-console.log(
-  JSON.stringify({ messages: seen, ms: performance.now() - started, cpuMicroseconds: (user + system) / seen }),
-);
+await reportCost(async () => {
+  await subjects[subject as CdcSubject](); // Only cdc.bench.ts and a test start this.
+  if (seen < total || looked < total) throw new Error(`read ${seen} of ${total} changes`);
+  return seen;
+});
 process.exit(0); // the server may take its time to let the bare client go

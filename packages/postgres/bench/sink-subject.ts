@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { pipeline } from '@sluice/core';
 import { createMessage, defineConnector, type Message, z } from '@sluice/core/driver';
 import { type PostgresSinkConfig, postgres } from '@sluice/postgres';
+import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
 export type SinkTask = 'whole payloads' | 'fields' | 'upsert';
-export type SinkSubject = 'pipeline' | 'copy' | 'insert';
+export type SinkSubject = 'pipeline' | 'COPY' | 'INSERT';
 
 const batchSize = 10_000;
 /** Both the pipeline and the loops commit this often. */
@@ -191,11 +192,7 @@ async function writeByInsert(): Promise<number> {
 
 const subjects: Record<SinkSubject, () => Promise<number>> = {
   pipeline: writeByPipeline,
-  copy: writeByCopy,
-  insert: writeByInsert,
+  COPY: writeByCopy,
+  INSERT: writeByInsert,
 };
-const started = performance.now();
-const cpu = process.cpuUsage();
-const messages = await subjects[subject as SinkSubject](); // As above.
-const { user, system } = process.cpuUsage(cpu);
-console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
+await reportCost(subjects[subject as SinkSubject]); // As above.

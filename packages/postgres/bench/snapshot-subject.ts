@@ -3,6 +3,7 @@
 import { memoryCheckpoints, pipeline } from '@sluice/core';
 import { defineConnector, z } from '@sluice/core/driver';
 import { postgres } from '@sluice/postgres';
+import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 
@@ -76,8 +77,4 @@ async function readByCopy(): Promise<number> {
   return count + rows.length;
 }
 
-const started = performance.now();
-const cpu = process.cpuUsage();
-const messages = await (subject === 'pipeline' ? readByPipeline() : readByCopy());
-const { user, system } = process.cpuUsage(cpu);
-console.log(JSON.stringify({ messages, ms: performance.now() - started, cpuMicroseconds: (user + system) / messages }));
+await reportCost(subject === 'pipeline' ? readByPipeline : readByCopy);

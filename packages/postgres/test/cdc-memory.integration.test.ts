@@ -1,10 +1,9 @@
 import { startPostgres } from '@sluice/testkit';
+import { allowedMiB } from '@sluice/testkit/bench';
 import { expect, test } from 'vitest';
 import { runCdcSubject, writeRows } from '../bench/cdc-run.js';
 
 const rows = 1_000_000;
-/** The byte budget of a pipeline, and what its runtime may take. */
-const allowedMiB = 64 + 32;
 /**
  * With a small heap V8 collects early, so that what is seen is memory in use and not garbage, of which a busy machine lets any
  * amount lie about. Who needs more than this at once ends with an error.
