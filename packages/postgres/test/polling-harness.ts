@@ -4,34 +4,21 @@ import {
   type PostgresServer,
   type PostgresVersion,
   type SourceHarness,
-  serverFaults,
   startPostgres,
   uniqueName,
 } from '@sluice/testkit';
-import type { Client } from 'pg';
 import { postgres } from '../src/index.js';
 import type { PostgresSourceConfig } from '../src/source-config.js';
 import { rowConnector } from './change-connector.js';
+import { carriesRows, harnessOf, patience, uniqueIdentifier, using, wrongConfigs } from './postgres-harness.js';
 
 /** Kinds of sources that do without a slot. */
 export type PollingKind = 'bounded' | 'tailing' | 'woken' | 'notified';
 
-const wrongPassword = 'wrong-horse-staple';
-/** Less than the suite lets the engine wait. */
-const patience = { connectTimeoutMs: 1000, statementTimeoutMs: 2000 };
 const onePartition = { because: 'there is one partition' };
 
-const carriesRows: Carries = {
-  key: false, // a row has its own
-  headers: 'none',
-  timestamp: false,
-  nullPayload: true,
-  emptyPayload: true,
-  anyByte: true,
-  maxPayloadBytes: 100_000_000,
-};
-
-const carriesTexts: Carries = { ...carriesRows, nullPayload: false, anyByte: false, maxPayloadBytes: 7999 };
+const carriesPolled: Carries = { ...carriesRows, key: false }; // a row has its own
+const carriesTexts: Carries = { ...carriesPolled, nullPayload: false, anyByte: false, maxPayloadBytes: 7999 };
 
 /** The harness of `mode: poll` or `mode: listen`. */
 export async function openPollingHarness(version: PostgresVersion, kind: PollingKind): Promise<Harness> {
@@ -40,21 +27,12 @@ export async function openPollingHarness(version: PostgresVersion, kind: Polling
   // Channels are not known before somebody listens; tables are what can be discovered.
   await using(server, (client) => client.query('create table if not exists something (id int primary key)'));
   return {
+    ...harnessOf(server),
     connector: isNotified ? postgres.descriptor : rowConnector.descriptor,
     module: isNotified
       ? { url: import.meta.resolve('@sluice/postgres'), name: 'postgres' }
       : { url: new URL('change-connector.ts', import.meta.url).href, name: 'rowConnector' },
     source: isNotified ? notifications(server) : rows(server, kind),
-    faults: serverFaults(server),
-    secrets: [wrongPassword],
-    close: () => server.stop(),
-  };
-}
-
-function wrong(base: PostgresSourceConfig, directUrl: string): Pick<SourceHarness, 'wrongCredentials' | 'unreachable'> {
-  return {
-    wrongCredentials: { config: { ...base, url: directUrl, password: wrongPassword } },
-    unreachable: { config: { ...base, url: 'postgresql://app@127.0.0.1:9/app' } },
   };
 }
 
@@ -66,12 +44,11 @@ function rows(server: PostgresServer, kind: 'bounded' | 'tailing' | 'woken'): So
       : { ...base, mode: 'poll', bounded: kind === 'bounded', intervalMs: 50 };
   };
   return {
-    carries: carriesRows,
-    missing: { config: { ...configOf('nowhere'), url: server.directUrl } },
-    ...wrong(configOf('nowhere'), server.directUrl),
+    carries: carriesPolled,
+    ...wrongConfigs(server, configOf('nowhere')),
     livenessTimeoutMs: { because: 'the server waits for a client without end' },
     createPlace: async () => {
-      const table = uniqueName('rows').replaceAll('-', '_');
+      const table = uniqueIdentifier('rows');
       const run = (sql: string): Promise<unknown> => using(server, (client) => client.query(sql));
       await run(`create table "${table}" (id bigserial primary key, payload bytea)`);
       return {
@@ -102,8 +79,8 @@ function notifications(server: PostgresServer): SourceHarness {
   };
   return {
     carries: carriesTexts,
+    ...wrongConfigs(server, base),
     missing: { because: 'a channel is there when somebody listens' },
-    ...wrong(base, server.directUrl),
     livenessTimeoutMs: { because: 'the server waits for a client without end' },
     createPlace: async () => {
       const channel = uniqueName('channel');
@@ -123,13 +100,4 @@ function notifications(server: PostgresServer): SourceHarness {
       };
     },
   };
-}
-
-async function using<T>(server: PostgresServer, task: (client: Client) => Promise<T>): Promise<T> {
-  const client = await server.connect();
-  try {
-    return await task(client);
-  } finally {
-    await client.end();
-  }
 }

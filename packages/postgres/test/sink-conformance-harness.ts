@@ -3,26 +3,24 @@ import {
   type NativeMessage,
   type PostgresServer,
   type SinkPlace,
-  serverFaults,
   startPostgres,
   uniqueName,
   type ValuePlace,
 } from '@sluice/testkit';
 import { type PostgresSinkConfig, postgres } from '../src/index.js';
+import { harnessOf, using, wrongConfigs } from './postgres-harness.js';
 
 /** A mode of the sink that is tested. */
 export type SinkMode = Pick<PostgresSinkConfig, 'mode' | 'atomic'>;
 
 const columns = { payload: 'payload', key: 'key', headers: 'headers', at: 'timestamp' };
 const refusedText = 'the server refuses this';
-const wrongPassword = 'wrong-horse-staple';
 
 /** Tables that hold every part of a message. */
 export async function openSinkHarness(mode: SinkMode, kills?: number): Promise<Harness> {
   const server = await startPostgres();
-  const { url } = server;
-  const wrong = (fields: object): { config: unknown } => ({ config: { url, table: 'orders', ...mode, ...fields } });
   return {
+    ...harnessOf(server),
     connector: postgres.descriptor,
     module: { url: import.meta.resolve('@sluice/postgres'), name: 'postgres' },
     sink: {
@@ -37,16 +35,11 @@ export async function openSinkHarness(mode: SinkMode, kills?: number): Promise<H
         anyByte: true,
         maxPayloadBytes: 500 * 1024 * 1024,
       },
-      missing: wrong({ table: 'not_there', columns }),
-      wrongCredentials: wrong({ password: wrongPassword }),
-      unreachable: wrong({ port: 1 }),
+      ...wrongConfigs(server, { table: 'not_there', columns, ...mode }),
       refused: () => ({ payload: Buffer.from(refusedText), key: Buffer.from('refused') }),
       isCommitRequest: (bytes) => holdsCommit(Buffer.from(bytes), mode),
       ...(kills === undefined ? {} : { kills }),
     },
-    faults: serverFaults(server),
-    secrets: [wrongPassword],
-    close: () => server.stop(),
   };
 }
 
@@ -109,11 +102,6 @@ async function createValuePlace(server: PostgresServer, mode: SinkMode): Promise
   };
 }
 
-async function rowsOf<R extends object>(server: PostgresServer, sql: string): Promise<R[]> {
-  const client = await server.connect();
-  try {
-    return (await client.query<R>(sql)).rows;
-  } finally {
-    await client.end();
-  }
+function rowsOf<R extends object>(server: PostgresServer, sql: string): Promise<R[]> {
+  return using(server, async (client) => (await client.query<R>(sql)).rows);
 }
