@@ -11,6 +11,11 @@ export interface TestServer
   readonly proxy: FaultProxy;
 }
 
+/** A test server in a container, which is reached at `url`. */
+export function serverIn({ proxy, pause, resume, restart, kill, stop }: ContainerServer, url: string): TestServer {
+  return { url, proxy, pause, resume, restart, kill, stop, [Symbol.asyncDispose]: stop };
+}
+
 /** The address of a server of one's own that the tests of a system are to use, if the environment names one. */
 export function ownServerUrl(system: string): string | undefined {
   return process.env[ownServerVariable(system)] || undefined;

@@ -2,6 +2,7 @@ import type { Kafka, KafkaConfig } from 'kafkajs';
 import { type ContainerServer, startContainer } from '../container-server.js';
 import { serverImages } from '../images.js';
 import type { Direction } from '../proxy-connection.js';
+import { serverIn } from '../test-server.js';
 import type { KafkaServer } from './kafka.js';
 import { clusterId, type KafkaListener, kafkaSettings, settingsFile } from './kafka-settings.js';
 
@@ -46,20 +47,13 @@ export async function startBroker(
     },
     check: ({ address }) => checkBroker(address(direct.port)),
   });
-  const { proxy, pause, resume, restart, kill, stop } = container;
+  const { address } = container.proxy;
   const directBrokers = [container.address(direct.port)];
   const server: KafkaServer = {
-    url: proxy.address,
-    brokers: [proxy.address],
+    ...serverIn(container, address),
+    brokers: [address],
     directBrokers,
     native: await nativeKafka({ brokers: directBrokers }),
-    proxy,
-    pause,
-    resume,
-    restart,
-    kill,
-    stop,
-    [Symbol.asyncDispose]: stop,
   };
   return { server, container };
 }

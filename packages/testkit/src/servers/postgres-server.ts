@@ -1,6 +1,7 @@
 import type { Client, ClientConfig } from 'pg';
 import { type ContainerServer, startContainer } from '../container-server.js';
 import { serverImages } from '../images.js';
+import { serverIn } from '../test-server.js';
 import type { PostgresServer, PostgresVersion } from './postgres.js';
 
 /** What a server in a container has besides what all of them have. */
@@ -62,19 +63,11 @@ export async function startServer(
       await client.end();
     },
   });
-  const { proxy, pause, resume, restart, kill, stop } = container;
   const directUrl = urlOf(container.address(port));
   const server: PostgresServer = {
-    url: urlOf(proxy.address),
+    ...serverIn(container, urlOf(container.proxy.address)),
     directUrl,
     connect: (config = {}) => connect({ ...nativeConfig, connectionString: directUrl, ...config }),
-    proxy,
-    pause,
-    resume,
-    restart,
-    kill,
-    stop,
-    [Symbol.asyncDispose]: stop,
   };
   return { server, container };
 }
