@@ -1,7 +1,7 @@
 import { ConnectorError, isConnectorError } from '../error.js';
 import type { BatchFailure } from '../sink-driver.js';
 import type { SourceBatch } from '../source-driver.js';
-import { type Flow, runSteps } from './flow.js';
+import { type Flow, originOf, runSteps } from './flow.js';
 import { finishPart, type Hub, stoppedBy } from './hub.js';
 import type { Lease, Segment } from './lease.js';
 import type { SinkWriter } from './sink-writer.js';
@@ -68,7 +68,7 @@ function dispatch(
   let { flow } = processed;
   if (failures.length > 0) {
     failures.sort((a, b) => a.index - b.index);
-    if (hub.plan.onInvalid === 'stop') flow = stopAt(hub, segment, flow, failures);
+    if (hub.plan.onInvalid === 'stop') flow = firstOf(flow, stopAt(hub, segment, failures));
     else for (const failure of failures) report(hub, segment, failure, undefined);
   }
   if (flow.origins !== undefined) hub.stats.filtered += countFiltered(segment, flow.origins, failures);
@@ -86,33 +86,45 @@ function countFiltered({ count }: Segment, origins: readonly number[], failures:
   return filtered;
 }
 
+/** What goes to one sink. */
+interface Outgoing extends Processed {
+  readonly writer: SinkWriter;
+}
+
+/** Runs the steps of every branch before anything is queued: an invalid message ends the batch for all of them. */
 function branchOut(
   hub: Hub,
   writers: readonly SinkWriter[],
   segment: Segment,
   flow: Flow,
-  from = 0,
+  outgoing: readonly Outgoing[] = [],
 ): void | Promise<void> {
-  for (let index = from; index < writers.length; index++) {
-    const writer = writers[index];
-    if (writer === undefined) continue;
+  const all = [...outgoing];
+  for (const writer of writers.slice(all.length)) {
     const failures: BatchFailure[] = [];
     const own = runSteps(flow, writer.branch.steps, failures);
-    if (own instanceof Promise) {
-      return own.then((after) => {
-        queue(hub, writer, segment, { flow: after, failures });
-        return branchOut(hub, writers, segment, flow, index + 1);
-      });
-    }
-    queue(hub, writer, segment, { flow: own, failures });
+    if (own instanceof Promise)
+      return own.then((after) => branchOut(hub, writers, segment, flow, [...all, { writer, flow: after, failures }]));
+    all.push({ writer, flow: own, failures });
   }
+  queue(hub, segment, all);
   finishPart(hub, segment);
 }
 
-function queue(hub: Hub, writer: SinkWriter, segment: Segment, { flow, failures }: Processed): void {
+function queue(hub: Hub, segment: Segment, all: readonly Outgoing[]): void {
   if (segment.lease.discarded || segment.lease.lost) return;
-  for (const failure of failures) report(hub, segment, failure, writer);
-  writer.add(segment, flow);
+  const fatal = all.filter(({ writer }) => stops(hub, writer)).flatMap(({ failures }) => failures);
+  fatal.sort((a, b) => a.index - b.index);
+  const count = fatal.length === 0 ? undefined : stopAt(hub, segment, fatal);
+  for (const { writer, flow, failures } of all) {
+    if (!stops(hub, writer)) for (const failure of failures) report(hub, segment, failure, writer);
+    writer.add(segment, count === undefined ? flow : firstOf(flow, count));
+  }
+}
+
+/** Whether a message that is invalid for this sink ends the run. */
+function stops({ plan }: Hub, { branch }: SinkWriter): boolean {
+  return plan.onInvalid === 'stop' && branch.deadLetter === undefined;
 }
 
 function report(hub: Hub, segment: Segment, failure: BatchFailure, writer: SinkWriter | undefined): void {
@@ -134,27 +146,31 @@ function asInvalid(error: unknown): ConnectorError {
 }
 
 /**
- * An invalid message stops the pipeline: what comes before it is still written, so that the next run begins with it.
- * Without `positionAt` the batch settles only as a whole, and all of it is left.
+ * An invalid message stops the pipeline: what comes before it is still written, so that the next run begins with it. Returns
+ * how many messages that is. Without `positionAt` the batch settles only as a whole, and all of it is left.
  */
-function stopAt(hub: Hub, segment: Segment, flow: Flow, failures: readonly BatchFailure[]): Flow {
+function stopAt(hub: Hub, segment: Segment, failures: readonly BatchFailure[]): number {
   const [first] = failures;
-  if (first === undefined) return flow;
+  if (first === undefined) return segment.count;
   const { batch, lease } = segment;
   const position = first.index > 0 ? batch.positionAt?.(first.index - 1) : undefined;
   lease.stopReading.abort(); // nothing behind it may be written
   hub.fail(stoppedBy(asInvalid(first.error), segment, first.index), 'drain');
   if (position === undefined) {
     segment.pending++; // never finished
-    return { messages: [], origins: undefined };
+    return 0;
   }
   const rest: Segment = { ...segment, from: first.index, count: segment.count - first.index, bytes: 0, pending: 1 };
   lease.tracker.add(rest);
   segment.count = first.index;
   Object.assign(segment, { position });
-  const kept = flow.messages
-    .map((_, index) => flow.origins?.[index] ?? index)
-    .findIndex((origin) => origin > first.index);
+  return first.index;
+}
+
+/** What comes of the first source messages of a batch; of the next one nothing, though only one of its outputs may be invalid. */
+function firstOf(flow: Flow, count: number): Flow {
+  if (count === 0) return { messages: [], origins: undefined };
+  const kept = flow.messages.findIndex((_, index) => originOf(flow, index) >= count);
   if (kept < 0) return flow;
   return { messages: flow.messages.slice(0, kept), origins: flow.origins?.slice(0, kept) };
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failMessages } from '../../src/testing/index.js';
-import { filter, map } from '../../src/transform.js';
+import type { Message } from '../../src/message.js';
+import { failMessages, keyText } from '../../src/testing/index.js';
+import { filter, flatMap, map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
 import { expectNoViolations, keys } from './world.js';
 
@@ -52,6 +53,61 @@ describe('without a dead-letter sink', () => {
       expect(here.stored()).toEqual(keys('p', 5));
     },
   );
+
+  it.each([{}, { flush: true }, { atomic: true }, { preferred: { maxMessages: 1 } }])(
+    "a message on which a sink's own transform throws stops the pipeline at it (%o)",
+    async (config) => {
+      here.produce('p', ...keys('p', 5));
+      let broken = true;
+      const check = map((message) => {
+        if (broken && message.key === 'p4') throw new Error('bad');
+        return message;
+      });
+      const sinks = { one: { sink: here.memory.sink({ destination: 'out', ...config }), transforms: [check] } };
+      await expect(here.run({ sinks })).rejects.toMatchObject({ code: 'message_invalid' });
+      expect(here.stored()).toEqual(keys('p', 3));
+      broken = false;
+      await here.run({ sinks });
+      expect(here.stored()).toEqual(keys('p', 5));
+    },
+  );
+
+  it.each(['sync', 'async'])(
+    'a message on which the transform of the second of two sinks throws stops both at it (%s)',
+    async (how) => {
+      here.produce('p', ...keys('p', 5));
+      let broken = true;
+      const refuse = (message: Message): Message => {
+        if (broken && message.key === 'p4') throw new Error('bad');
+        return message;
+      };
+      const check = how === 'sync' ? map(refuse) : map(async (message) => refuse(message));
+      const [one, two] = ['one', 'two'].map((destination) => here.memory.sink({ destination }));
+      if (one === undefined || two === undefined) throw new Error('there are two');
+      const sinks = { one, two: { sink: two, transforms: [check] } };
+      await expect(here.run({ sinks })).rejects.toMatchObject({ code: 'message_invalid' });
+      for (const name of ['one', 'two']) expect(here.stored(name)).toEqual(keys('p', 3));
+      broken = false;
+      await here.run({ sinks });
+      for (const name of ['one', 'two']) expect(here.stored(name)).toEqual(keys('p', 5));
+    },
+  );
+
+  it('a message of which one output is invalid stops the pipeline before any of its outputs is written', async () => {
+    here.produce('p', 'a', 'b', 'c');
+    let broken = true;
+    const three = flatMap((message) => keys(keyText(message), 3).map((key) => ({ ...message, key })));
+    const check = map((message) => {
+      if (broken && message.key === 'b2') throw new Error('bad');
+      return message;
+    });
+    const definition = { transforms: [three, check], sink: { atomic: true } };
+    await expect(here.run(definition)).rejects.toMatchObject({ code: 'message_invalid' });
+    expect(here.stored()).toEqual(keys('a', 3));
+    broken = false;
+    await here.run(definition);
+    expect(here.stored()).toEqual(['a', 'b', 'c'].flatMap((key) => keys(key, 3)));
+  });
 
   it.each([
     ['counts only what was filtered before it', {}, { filtered: 1, unsettled: 4 }],

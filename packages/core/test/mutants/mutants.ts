@@ -47,6 +47,16 @@ export const mutants: readonly Mutant[] = [
     test: { file: 'settling.test.ts', title: 'moves the position past filtered messages, also where nothing is left' },
   },
   {
+    name: 'settles what comes before a message that stops the pipeline though it is not written',
+    file: 'receive.ts',
+    find: "return plan.onInvalid === 'stop' && branch.deadLetter === undefined;",
+    replace: "return plan.onInvalid === 'stop' && branch.steps.length < 0;",
+    test: {
+      file: 'no-dead-letters.test.ts',
+      title: "a message on which a sink's own transform throws stops the pipeline at it ({})",
+    },
+  },
+  {
     name: 'puts failed messages behind later ones',
     file: 'write-queues.ts',
     find: 'const at = queue.pieces.findIndex((other) => other.order > piece.order);',
