@@ -82,7 +82,7 @@ export class Reading implements AsyncIterable<SourceBatch> {
   }
 
   async #next(): Promise<IteratorResult<SourceBatch, undefined>> {
-    const { instance, violations } = this.#setup;
+    const { instance, violations, config, group } = this.#setup;
     if (this.#pulling) throw violations.report(`two pulls of partition "${this.lease.partition}" at once`);
     if (this.#done) return { done: true, value: undefined };
     this.#pulling = true;
@@ -95,9 +95,9 @@ export class Reading implements AsyncIterable<SourceBatch> {
       this.#done = true;
       // A read that was aborted has only stopped fetching: the lease lives until its iterator is ended.
       if (this.#options.signal.aborted) throw error;
-      // A holder that is told so by a fault has lost the partition: its group tells it a set without it.
-      if (this.lease.state === 'held' && isConnectorError(error) && error.code === 'lease_lost')
-        this.#setup.group.lose(this.lease.partition);
+      // A member that is told so by a fault has lost the partition: its group tells it a set without it.
+      const isMember = config.partitions === 'assigned' && this.lease.state === 'held';
+      if (isMember && isConnectorError(error) && error.code === 'lease_lost') group.lose(this.lease.partition);
       this.#giveBack();
       // A commit is refused from here on. It is the engine's mistake when it could see the error: not in this instant, and not when it
       // has aborted the read in the same one, because it cannot know then which of the two has ended it.
