@@ -79,6 +79,11 @@ export interface Plan {
   readonly emit: (event: PipelineEvent) => void;
 }
 
+/** Whether a message that is invalid for this sink ends the run. */
+export function stopsAtInvalid({ onInvalid }: Plan, { deadLetter }: BranchPlan): boolean {
+  return onInvalid === 'stop' && deadLetter === undefined;
+}
+
 /** Half of what a container of 128 MiB has. */
 const defaultBudgetBytes = 64 * 1024 * 1024;
 /** What waits outlives the young generation of the heap, which makes it grow: no more than a sink can use, but one full read. */

@@ -4,6 +4,7 @@ import type { SourceBatch } from '../source-driver.js';
 import { type Flow, originOf, runSteps } from './flow.js';
 import { finishPart, type Hub, stoppedBy } from './hub.js';
 import type { Lease, Segment } from './lease.js';
+import { stopsAtInvalid } from './plan.js';
 import type { SinkWriter } from './sink-writer.js';
 
 /**
@@ -113,18 +114,13 @@ function branchOut(
 
 function queue(hub: Hub, segment: Segment, all: readonly Outgoing[]): void {
   if (segment.lease.discarded || segment.lease.lost) return;
-  const fatal = all.filter(({ writer }) => stops(hub, writer)).flatMap(({ failures }) => failures);
+  const fatal = all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch)).flatMap(({ failures }) => failures);
   fatal.sort((a, b) => a.index - b.index);
   const count = fatal.length === 0 ? undefined : stopAt(hub, segment, fatal);
   for (const { writer, flow, failures } of all) {
-    if (!stops(hub, writer)) for (const failure of failures) report(hub, segment, failure, writer);
+    if (!stopsAtInvalid(hub.plan, writer.branch)) for (const failure of failures) report(hub, segment, failure, writer);
     writer.add(segment, count === undefined ? flow : firstOf(flow, count));
   }
-}
-
-/** Whether a message that is invalid for this sink ends the run. */
-function stops({ plan }: Hub, { branch }: SinkWriter): boolean {
-  return plan.onInvalid === 'stop' && branch.deadLetter === undefined;
 }
 
 function report(hub: Hub, segment: Segment, failure: BatchFailure, writer: SinkWriter | undefined): void {

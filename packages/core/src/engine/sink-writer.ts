@@ -7,7 +7,7 @@ import { finishPart, type Hub } from './hub.js';
 import type { Lease, Segment } from './lease.js';
 import { givenUp, retriesForever } from './part-error.js';
 import { cutAtLimits, joinPieces, type Piece } from './piece.js';
-import type { BranchPlan } from './plan.js';
+import { type BranchPlan, stopsAtInvalid } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
 import { Turn } from './turn.js';
@@ -238,6 +238,8 @@ export class SinkWriter {
     const { done, refused, again, error } = judgeWrite(pieces, failure, { atomic, flushes });
     for (const { piece, origin, error: reason } of refused) {
       const { segment, attempts } = piece;
+      // The segment is not settled in this run, so an atomic sink that has the rest of it may not be flushed any more.
+      if (stopsAtInvalid(this.#hub.plan, this.branch)) this.#queues.forget(piece);
       if (!segment.lease.discarded)
         this.#hub.invalid({ segment, index: origin, error: reason, attempts, branch: this.branch });
     }

@@ -163,6 +163,17 @@ describe('without a dead-letter sink', () => {
     await here.run({ sink: { atomic: true } });
     expect(here.stored()).toEqual(keys('p', 5));
   });
+
+  it('an atomic sink stores nothing of a batch of which it refuses a message when it has some of it', async () => {
+    here.produce('p', ...keys('p', 4));
+    here.refuse('p4');
+    const sink = { atomic: true, limits: { maxMessages: 1 } };
+    await expect(here.run({ sink })).rejects.toMatchObject({ code: 'message_invalid' });
+    expect(here.stored()).toEqual([]);
+    here.refuse();
+    await here.run({ sink });
+    expect(here.stored()).toEqual(keys('p', 4));
+  });
 });
 
 describe('"onInvalid: drop"', () => {

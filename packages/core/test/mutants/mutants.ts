@@ -49,11 +49,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'settles what comes before a message that stops the pipeline though it is not written',
     file: 'receive.ts',
-    find: "return plan.onInvalid === 'stop' && branch.deadLetter === undefined;",
-    replace: "return plan.onInvalid === 'stop' && branch.steps.length < 0;",
+    find: 'const fatal = all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch))',
+    replace: 'const fatal = all.filter(() => false)',
+    guards: [{ find: 'if (!stopsAtInvalid(hub.plan, writer.branch)) for', replace: 'for' }],
     test: {
       file: 'no-dead-letters.test.ts',
       title: "a message on which a sink's own transform throws stops the pipeline at it ({})",
+    },
+  },
+  {
+    name: 'flushes an atomic sink that has a part of a batch which stops the pipeline',
+    file: 'sink-writer.ts',
+    find: 'if (stopsAtInvalid(this.#hub.plan, this.branch)) this.#queues.forget(piece);',
+    replace: '',
+    test: {
+      file: 'no-dead-letters.test.ts',
+      title: 'an atomic sink stores nothing of a batch of which it refuses a message when it has some of it',
     },
   },
   {
