@@ -69,11 +69,11 @@ export class DeadLetters {
   }
 
   /** A sink refused a message and there are no dead letters: the checkpoint stays just before it. */
-  #stopAt({ segment, index, error, branch }: InvalidMessage): void {
+  #stopAt({ segment, index, error, branch, isEarly }: InvalidMessage): void {
     const { lease, batch } = segment;
     const atomic = branch?.sink.capabilities.atomic === true; // then nothing of that write is stored
-    const position =
-      index > segment.from && !atomic && segment.pending === 1 ? batch.positionAt?.(index - 1) : undefined;
+    const isWritten = !atomic && !isEarly && segment.pending === 1;
+    const position = index > segment.from && isWritten ? batch.positionAt?.(index - 1) : undefined;
     if (position !== undefined) {
       const count = index - segment.from;
       const beginning: Segment = { ...segment, count, bytes: 0, position, pending: 0 };

@@ -17,6 +17,8 @@ export interface InvalidMessage {
   readonly attempts: number;
   /** The sink that refused it, or undefined when it failed before the branches. */
   readonly branch: BranchPlan | undefined;
+  /** Something before it in its batch is still to be written to this sink. */
+  readonly isEarly: boolean;
 }
 
 /** The error with which an invalid message ends the run: which message it was, and what there is to do. */

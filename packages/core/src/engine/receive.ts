@@ -130,6 +130,7 @@ function report(hub: Hub, segment: Segment, failure: BatchFailure, writer: SinkW
     error: asInvalid(failure.error),
     attempts: 0,
     branch: writer?.branch,
+    isEarly: true,
   });
 }
 

@@ -6,7 +6,7 @@ import type { Flow } from './flow.js';
 import { finishPart, type Hub } from './hub.js';
 import type { Lease, Segment } from './lease.js';
 import { givenUp, retriesForever } from './part-error.js';
-import { cutAtLimits, joinPieces, type Piece } from './piece.js';
+import { cutAtLimits, joinPieces, originAt, type Piece } from './piece.js';
 import { type BranchPlan, stopsAtInvalid } from './plan.js';
 import { RateLimit } from './rate-limit.js';
 import type { SinkSession } from './sink-session.js';
@@ -240,8 +240,9 @@ export class SinkWriter {
       const { segment, attempts } = piece;
       // The segment is not settled in this run, so an atomic sink that has the rest of it may not be flushed any more.
       if (stopsAtInvalid(this.#hub.plan, this.branch)) this.#queues.forget(piece);
+      const isEarly = again.some((other) => other.segment === segment && originAt(other, 0) < origin);
       if (!segment.lease.discarded)
-        this.#hub.invalid({ segment, index: origin, error: reason, attempts, branch: this.branch });
+        this.#hub.invalid({ segment, index: origin, error: reason, attempts, branch: this.branch, isEarly });
     }
     for (const piece of done) this.#pieceWritten(piece);
     if (error === undefined) this.#queues.putBack(again);

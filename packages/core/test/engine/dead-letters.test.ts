@@ -89,7 +89,7 @@ describe('a dead letter', () => {
       const segment = { batch, lease: { source: { id: source }, partition } } as unknown as Segment; // all that is looked at
       const error = new ConnectorError('message_invalid', 'bad');
       return deadLetterOf(
-        { segment, index, error, attempts: 0, branch: undefined },
+        { segment, index, error, attempts: 0, branch: undefined, isEarly: false },
         { name: pipeline, branches: [] },
         0,
       ).id;

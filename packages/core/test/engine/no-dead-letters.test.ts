@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineConnector } from '../../src/define-connector.js';
+import { ConnectorError, type ErrorCode } from '../../src/error.js';
 import type { Message } from '../../src/message.js';
+import type { Sink } from '../../src/sink.js';
+import { BatchError } from '../../src/sink-driver.js';
 import { failMessages, keyText } from '../../src/testing/index.js';
 import { filter, flatMap, map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
@@ -10,6 +15,38 @@ beforeEach(() => {
   here = deadLetterWorld();
 });
 afterEach(() => expectNoViolations(here));
+
+/** A sink that keeps nothing and refuses the messages with these keys. */
+function refusingSink(...refused: readonly (readonly [string, ErrorCode])[]): Sink {
+  const codes = new Map(refused);
+  const connector = defineConnector({
+    name: 'refusing',
+    title: 'Refusing',
+    contract: 1,
+    sink: {
+      config: z.strictObject({}),
+      capabilities: () => ({
+        atomic: false,
+        idempotent: false,
+        overlap: 'none',
+        payload: 'bytes',
+        changes: false,
+        preferred: { maxMessages: 100, maxBytes: 1_000_000, maxInFlight: 1 },
+      }),
+      open: async () => ({
+        write: async ({ messages }) => {
+          const failures = messages.flatMap((message, index) => {
+            const code = codes.get(keyText(message));
+            return code === undefined ? [] : [{ index, error: new ConnectorError(code, 'refused') }];
+          });
+          if (failures.length > 0) throw new BatchError(failures);
+        },
+        close: async () => {},
+      }),
+    },
+  });
+  return connector.sink({});
+}
 
 describe('without a dead-letter sink', () => {
   it.each([
@@ -162,6 +199,13 @@ describe('without a dead-letter sink', () => {
     expect(here.stored()).toEqual([]);
     await here.run({ sink: { atomic: true } });
     expect(here.stored()).toEqual(keys('p', 5));
+  });
+
+  it('a message that the sink refuses does not pass one before it that is to be written again', async () => {
+    here.produce('p', ...keys('p', 4));
+    const sink = refusingSink(['p2', 'timeout'], ['p3', 'message_invalid']);
+    await expect(here.run({ sink })).rejects.toMatchObject({ code: 'message_invalid' });
+    expect(here.placeOfCheckpoint()).toBe(0);
   });
 
   it('an atomic sink stores nothing of a batch of which it refuses a message when it has some of it', async () => {
