@@ -13,7 +13,8 @@ export interface LogEntry {
   readonly message: Message;
   /** Size as the source reports it: payload and key, and at least 1. */
   readonly bytes: number;
-  readonly failure: unknown;
+  /** A test clears it to mend the message. */
+  failure: unknown;
   readonly control: boolean;
 }
 

@@ -50,7 +50,8 @@ export interface History {
   readonly sinks: readonly Omit<MemorySinkInput, 'destination'>[];
   readonly deadLetter: Omit<MemorySinkInput, 'destination'>;
   readonly order: 'none' | undefined;
-  readonly onInvalid: 'drop' | undefined;
+  /** `stop`: each invalid message is mended after it has stopped the pipeline. Undefined: dead letters. */
+  readonly onInvalid: 'drop' | 'stop' | undefined;
   /** Positions are lost only where this says what to do then. */
   readonly onPositionLost: 'earliest' | 'latest' | undefined;
   readonly messagesPerSecond: number | undefined;
@@ -236,7 +237,7 @@ export const histories: fc.Arbitrary<History> = fc.record({
     { payload: 'value', atomic: true },
   ),
   order: rarely('none' as const),
-  onInvalid: rarely('drop' as const),
+  onInvalid: rarely('drop' as const, 'stop' as const),
   onPositionLost: rarely('earliest' as const, 'latest' as const),
   messagesPerSecond: rarely(20, 200),
   asyncTransforms: fc.boolean(),

@@ -13,7 +13,8 @@ export function findProblems(played: Played): string[] {
     ...system.violations.found,
     ...history.sinks.flatMap((_, index) => [...findSinkProblems(played, index), ...findUnfinished(played, index)]),
     ...findTooFast(played),
-    ...(history.onInvalid === 'drop' ? findMiscounted(played) : findMissingLetters(played)),
+    ...(history.onInvalid === 'drop' ? findMiscounted(played) : []),
+    ...(history.onInvalid === undefined ? findMissingLetters(played) : []),
   ];
 }
 
@@ -34,12 +35,13 @@ function findSinkProblems(played: Played, index: number): string[] {
   const found = findUnfoundedRepeats(played, name).map((id) => `${name} duplicated ${id}`);
   const all = new Set<string>();
   for (const source of played.sources) {
-    const expected = idsOf(played, source).map((ids) => ids.flatMap((id) => arrivalsOf(id, index)));
+    const expected = idsOf(played, source).map((ids) => ids.flatMap((id) => arrivalsOf(played, id, index)));
     for (const id of expected.flat()) all.add(id);
     const certain = expected.map((ids) => ids.filter((id) => !played.journal.mayBeMissing(id)));
     const { lost, reordered, stale } = audit(certain, arrived);
     if (!mayLose(played, source)) found.push(...lost.map((id) => `${name} lost ${id}`));
-    if (keepsOrder(played, source)) found.push(...reordered.map((id) => `${name} reordered ${id}`));
+    if (keepsOrder(played, source))
+      found.push(...reordered.filter((id) => !isBehindRefused(played, id)).map((id) => `${name} reordered ${id}`));
     // Seen as rows of one table, whatever their keys: the last one that was stored is the last one that was sent.
     if (keepsOrder(played, source) && !mayLose(played, source))
       found.push(
@@ -51,7 +53,8 @@ function findSinkProblems(played: Played, index: number): string[] {
 }
 
 /** Names of what a source message becomes in a sink. */
-function arrivalsOf(id: string, sink: number): string[] {
+function arrivalsOf({ history }: Played, id: string, sink: number): string[] {
+  if (history.onInvalid === 'stop') return outputsOf(id);
   return /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => sink > 0 || !isRefused(output));
 }
 
@@ -68,7 +71,7 @@ function findUnfinished(played: Played, index: number): string[] {
     const ids = idsOf(played, source).flatMap((each, partition) =>
       each.filter((id) => placeOfId(id).index < (source.kinds[partition]?.length ?? 0)),
     );
-    const missing = ids.filter((id) => !journal.mayBeMissing(id)).flatMap((id) => arrivalsOf(id, index));
+    const missing = ids.filter((id) => !journal.mayBeMissing(id)).flatMap((id) => arrivalsOf(played, id, index));
     return missing
       .filter((id) => !arrived.has(id))
       .map((id) => `${done.instance.name} was done without out${index} having ${id}`);
@@ -89,6 +92,17 @@ function mayLose({ lives, journal }: Played, source: PlayedSource): boolean {
 function keepsOrder({ history, lives }: Played, source: PlayedSource): boolean {
   if (history.order === 'none') return false;
   return !((isQueue(source) || source.owner === 'none') && lives.some(({ twin }) => twin));
+}
+
+/** Whether a message came before it was the turn of one that the sink had refused, and that then stopped the pipeline. */
+function isBehindRefused({ system, history }: Played, id: string): boolean {
+  if (history.onInvalid !== 'stop') return false;
+  const { stream, partition, index } = placeOfId(id);
+  const before = system
+    .stream(stream)
+    .log(partition)
+    .entries.slice(0, index + 1);
+  return before.some(({ message }) => /:refuse(One)?$/.test(keyText(message)));
 }
 
 /**

@@ -3,11 +3,12 @@ import type { PipelineEvent } from '../../src/pipeline-definition.js';
 import { type MemoryInstance, type MemorySystem, memorySystem } from '../../src/testing/index.js';
 import type { History, HistoryEvent, MessageKind } from './history.js';
 import { Journal } from './journal.js';
+import { MendedMessages } from './mended-messages.js';
 import { messageId } from './model-message.js';
 import { definePipeline, shutdownTimeoutMs } from './model-pipeline.js';
 import { type PlayedSource, playedSources } from './played-source.js';
 import { seededRandom } from './seeded-random.js';
-import { watchHistory } from './watch-history.js';
+import { type Watched, watchHistory } from './watch-history.js';
 
 /** One run of the pipeline in a process of its own. */
 export interface Life {
@@ -56,9 +57,11 @@ export async function playHistory(history: History): Promise<Played> {
   const sources = playedSources(history);
   const journal = new Journal(system, sources);
   for (const source of sources) produceAll(system, source);
-  watchHistory(system, { history, sources, journal });
+  const mended = new MendedMessages(system, sources);
+  const watched = { history, sources, journal, mended };
+  watchHistory(system, watched);
   scriptFaults({ system, history, random, journal });
-  const player = new Player(system, history, { sources, journal });
+  const player = new Player(system, watched);
   await player.play();
   const { lives, problems, dropped } = player;
   return { history, system, lives, journal, problems, sources, dropped };
@@ -106,13 +109,15 @@ class Player {
   readonly #history: History;
   readonly #sources: readonly PlayedSource[];
   readonly #journal: Journal;
+  readonly #mended: MendedMessages;
   #eventsLeft: number;
 
-  constructor(system: MemorySystem, history: History, played: Pick<Played, 'sources' | 'journal'>) {
+  constructor(system: MemorySystem, { history, sources, journal, mended }: Watched) {
     this.#system = system;
     this.#history = history;
-    this.#sources = played.sources;
-    this.#journal = played.journal;
+    this.#sources = sources;
+    this.#journal = journal;
+    this.#mended = mended;
     this.#eventsLeft = history.events.length;
   }
 
@@ -120,8 +125,9 @@ class Player {
     const { clock, faults } = this.#system;
     for (const event of this.#history.events) clock.after(event.atMs, () => this.#happen(event));
     this.#endStreams();
-    // Each life but the last ends by a crash, a stop or a fenced claim, of which a history has only so many.
-    const mostLives = this.#history.events.length + this.#history.faults.length + 2;
+    // Each life but the last ends by a crash, a stop, a fenced claim or an invalid message, of which a history has only so many.
+    const messages = this.#sources.flatMap(({ kinds }) => kinds.flat()).length;
+    const mostLives = this.#history.events.length + this.#history.faults.length + messages + 2;
     for (let count = 0; count < mostLives; count += 1) {
       this.#start();
       await this.#watchLives();
@@ -164,6 +170,7 @@ class Player {
 
   /** All faults are over: what is left is finished. */
   async #playLastLife(): Promise<void> {
+    if (this.#history.onInvalid === 'stop') this.#mended.mendAll();
     const last = this.#start();
     await this.#finishWork();
     if (last.end !== 'resolved')
@@ -191,8 +198,10 @@ class Player {
     for (const other of running) other.twin = true;
     this.lives.push(life);
     instance.onCrash(() => this.#ended(life, 'crashed'));
-    definePipeline({ system: this.#system, instance, sources: this.#sources }, this.#history, (event) =>
-      this.#hear(life, event),
+    definePipeline(
+      { system: this.#system, instance, sources: this.#sources, mended: this.#mended },
+      this.#history,
+      (event) => this.#hear(life, event),
     )
       .run({ signal: life.stop.signal })
       .then(
@@ -229,6 +238,9 @@ class Player {
     // A shutdown is over after its time, also when the checkpoint store has not answered by then.
     const stoppedFor = this.#system.clock.now() - (life.stoppedMs ?? Number.POSITIVE_INFINITY);
     if (error.code === 'timeout' && stoppedFor >= shutdownTimeoutMs) return;
+    // Of two that were stopped by the same message one comes when it is mended.
+    const stopped = error.code === 'message_invalid' && this.#history.onInvalid === 'stop';
+    if (stopped && (this.#mended.mendFirst() || life.twin)) return;
     if (!life.twin || !overtaken) this.problems.push(`a run failed with ${describeEnd(error)}`);
   }
 

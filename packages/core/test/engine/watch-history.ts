@@ -1,7 +1,14 @@
 import type { Message } from '../../src/message.js';
-import { keyText, type MemorySystem, type SettlingRule, watchSettling } from '../../src/testing/index.js';
+import {
+  type IsStored,
+  keyText,
+  type MemorySystem,
+  type SettlingRule,
+  watchSettling,
+} from '../../src/testing/index.js';
 import type { History } from './history.js';
 import type { Journal } from './journal.js';
+import type { MendedMessages } from './mended-messages.js';
 import { isInvalid, isRefused, outputsOf } from './model-message.js';
 import type { PlayedSource } from './played-source.js';
 
@@ -10,11 +17,13 @@ export interface Watched {
   readonly history: History;
   readonly sources: readonly PlayedSource[];
   readonly journal: Journal;
+  readonly mended: MendedMessages;
 }
 
 /** Lets the destinations refuse what is to be invalid, and watches what is settled while the history runs. */
-export function watchHistory(system: MemorySystem, { history, sources, journal }: Watched): void {
-  system.destination('out0').refuses = (message) => (isRefused(keyText(message)) ? 'message_invalid' : undefined);
+export function watchHistory(system: MemorySystem, { history, sources, journal, mended }: Watched): void {
+  system.destination('out0').refuses = (message) =>
+    isRefused(keyText(message)) && !mended.has(keyText(message)) ? 'message_invalid' : undefined;
   const dropsInvalid = history.onInvalid === 'drop';
   for (const source of sources) {
     // Nothing is ever settled of a source whose position nobody keeps.
@@ -29,6 +38,7 @@ export function watchHistory(system: MemorySystem, { history, sources, journal }
       settled(message, stored) {
         const id = keyText(message);
         if (journal.mayBeMissing(id)) return true;
+        if (history.onInvalid === 'stop') return isStoredWhole(history, id, stored);
         const given = dropsInvalid && isInvalid(id) ? true : stored('dead', id);
         if (id.endsWith(':throw') || id.endsWith(':broken')) return given;
         return history.sinks.every((_, index) =>
@@ -37,6 +47,11 @@ export function watchHistory(system: MemorySystem, { history, sources, journal }
       },
     });
   }
+}
+
+/** Whether every sink has everything that a message becomes. */
+function isStoredWhole({ sinks }: History, id: string, stored: IsStored): boolean {
+  return sinks.every((_, index) => outputsOf(id).every((output) => stored(`out${index}`, output)));
 }
 
 function watchedOwner({ owner }: PlayedSource): NonNullable<SettlingRule['owner']> {
