@@ -3,10 +3,19 @@ import type { ErrorCode } from '../../src/error.js';
 import type { Fault, MemorySinkInput, MemorySourceInput, OperationName } from '../../src/testing/index.js';
 
 /**
- * What becomes of a source message: it passes, is dropped by a filter, becomes three, makes a transform throw, is refused by
- * the sink (alone, or one of the three that it became), or made no sense to the driver.
+ * What becomes of a source message: it passes, is dropped by a filter, becomes three, makes a transform throw (of all sinks, or of
+ * the last one), is refused by the first sink (alone, or one of the three that it became), or made no sense to the driver.
  */
-export type MessageKind = 'pass' | 'drop' | 'expand' | 'throw' | 'refuse' | 'refuseOne' | 'broken' | 'control';
+export type MessageKind =
+  | 'pass'
+  | 'drop'
+  | 'expand'
+  | 'throw'
+  | 'throwLate'
+  | 'refuse'
+  | 'refuseOne'
+  | 'broken'
+  | 'control';
 
 /** A fault of the n-th operation of a name, counted over all lives. */
 export interface ScriptedFault {
@@ -69,7 +78,10 @@ export interface History {
 const kind: fc.Arbitrary<MessageKind> = fc.oneof(
   { weight: 12, arbitrary: fc.constant<MessageKind>('pass') },
   { weight: 8, arbitrary: fc.constantFrom<MessageKind>('drop', 'expand') },
-  { weight: 4, arbitrary: fc.constantFrom<MessageKind>('throw', 'refuse', 'refuseOne', 'broken', 'control') },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom<MessageKind>('throw', 'throwLate', 'refuse', 'refuseOne', 'broken', 'control'),
+  },
 );
 
 const position: fc.Arbitrary<Partial<MemorySourceInput>> = fc.oneof(

@@ -1,5 +1,5 @@
 import { audit, keyText } from '../../src/testing/index.js';
-import { isInvalid, isRefused, outputsOf, placeOfId } from './model-message.js';
+import { isInvalid, isRefusedBy, outputsOf, placeOfId } from './model-message.js';
 import type { Played } from './play-history.js';
 import { isQueue, type PlayedSource } from './played-source.js';
 import { endedBadly, findUnfoundedRepeats } from './repeats.js';
@@ -55,7 +55,7 @@ function findSinkProblems(played: Played, index: number): string[] {
 /** Names of what a source message becomes in a sink. */
 function arrivalsOf({ history }: Played, id: string, sink: number): string[] {
   if (history.onInvalid === 'stop') return outputsOf(id);
-  return /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => sink > 0 || !isRefused(output));
+  return /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => !isRefusedBy(sink, history, output));
 }
 
 /** What was there from the beginning and is not in a sink though a life has done its work, which had the world to itself. */

@@ -1,4 +1,4 @@
-import type { MessageKind } from './history.js';
+import type { History, MessageKind } from './history.js';
 
 /** Where a source message lies. */
 export interface MessagePlace {
@@ -25,6 +25,12 @@ export function outputsOf(id: string): string[] {
   return id.endsWith(':expand') || id.endsWith(':refuseOne') ? [`${id}#0`, `${id}#1`, `${id}#2`] : [id];
 }
 
+/** Whether this output does not reach one of the sinks: the first one refuses it, or a transform of the last one throws. */
+export function isRefusedBy(sink: number, { sinks }: History, output: string): boolean {
+  if (sink === sinks.length - 1 && output.endsWith(':throwLate')) return true;
+  return sink === 0 && isRefused(output);
+}
+
 /** Whether the first sink refuses this output. */
 export function isRefused(output: string): boolean {
   return output.endsWith(':refuse') || output.endsWith(':refuseOne#1');
@@ -32,5 +38,5 @@ export function isRefused(output: string): boolean {
 
 /** Whether a source message is invalid, in whole or in part. */
 export function isInvalid(id: string): boolean {
-  return /:(throw|broken|refuse|refuseOne)$/.test(id);
+  return /:(throw|throwLate|broken|refuse|refuseOne)$/.test(id);
 }

@@ -1,6 +1,7 @@
 import type { Message } from '../../src/message.js';
 import { type Pipeline, pipeline } from '../../src/pipeline.js';
-import type { PipelineEvent } from '../../src/pipeline-definition.js';
+import type { BranchDefinition, PipelineEvent } from '../../src/pipeline-definition.js';
+import type { Sink } from '../../src/sink.js';
 import {
   keyText,
   type MemoryConnector,
@@ -8,8 +9,8 @@ import {
   type MemorySystem,
   memoryConnector,
 } from '../../src/testing/index.js';
-import { flatMap, map } from '../../src/transform.js';
-import type { History } from './history.js';
+import { flatMap, map, type Transform } from '../../src/transform.js';
+import type { History, MessageKind } from './history.js';
 import type { MendedMessages } from './mended-messages.js';
 import { outputsOf } from './model-message.js';
 import type { PlayedSource } from './played-source.js';
@@ -38,11 +39,14 @@ export function definePipeline(
   const read = sources.map(({ id, stream, config }) => [id, memory.source({ ...config, stream })] as const);
   const [[, only] = [], another] = read;
   if (first === undefined || only === undefined) throw new Error('a history has a source and a sink');
+  const steps = { history, instance, mended };
+  const withCheck = (sink: Sink): BranchDefinition => ({ sink, transforms: [checkOf(steps, 'throwLate')] });
   return pipeline({
     name: 'model',
     ...(another === undefined ? { source: only } : { sources: Object.fromEntries(read) }),
-    transforms: transformsOf(history, instance, mended),
-    ...(second === undefined ? { sink: first } : { sinks: { a: first, b: second } }),
+    transforms: transformsOf(steps),
+    // The id of an only sink tells the memory system that its positions are kept with its data.
+    sinks: second === undefined ? { sink: withCheck(first) } : { a: first, b: withCheck(second) },
     ...(history.onInvalid === undefined ? { deadLetter: { sink: deadLetterSink(memory, history), maxRatio: 1 } } : {}),
     ...(history.onInvalid === 'drop' ? { onInvalid: 'drop' } : {}),
     ...(history.order === undefined ? {} : { order: history.order }),
@@ -64,26 +68,36 @@ function deadLetterSink(memory: MemoryConnector, history: History): ReturnType<M
   return memory.sink({ ...history.deadLetter, destination: 'dead' });
 }
 
-function transformsOf(
-  { asyncTransforms }: History,
-  instance: MemoryInstance,
-  mended: MendedMessages,
-): ReturnType<typeof map>[] {
-  const check = (message: Message): Message => {
-    if (keyText(message).endsWith(':throw') && !mended.has(keyText(message))) throw new Error('a transform threw');
-    return message;
-  };
+/** What the steps of a pipeline go by. */
+interface Steps {
+  readonly history: History;
+  readonly instance: MemoryInstance;
+  readonly mended: MendedMessages;
+}
+
+function transformsOf(steps: Steps): Transform[] {
+  const { history, instance } = steps;
   const spread = (message: Message): readonly Message[] =>
     outputsOf(keyText(message)).map((key) => ({ ...message, key }));
-  if (!asyncTransforms) return [map(check), flatMap(spread)];
-  return [
-    map(async (message) => {
-      await instance.clock.yield();
-      return check(message);
-    }),
-    flatMap(async (message) => {
-      await instance.clock.yield();
-      return spread(message);
-    }),
-  ];
+  const expand = !history.asyncTransforms
+    ? flatMap(spread)
+    : flatMap(async (message) => {
+        await instance.clock.yield();
+        return spread(message);
+      });
+  return [checkOf(steps, 'throw'), expand];
+}
+
+/** Throws on the messages of a kind that are not mended. */
+function checkOf({ history, instance, mended }: Steps, kind: MessageKind): Transform {
+  const check = (message: Message): Message => {
+    const id = keyText(message);
+    if (id.endsWith(`:${kind}`) && !mended.has(id)) throw new Error('a transform threw');
+    return message;
+  };
+  if (!history.asyncTransforms) return map(check);
+  return map(async (message) => {
+    await instance.clock.yield();
+    return check(message);
+  });
 }

@@ -9,7 +9,7 @@ import {
 import type { History } from './history.js';
 import type { Journal } from './journal.js';
 import type { MendedMessages } from './mended-messages.js';
-import { isInvalid, isRefused, outputsOf } from './model-message.js';
+import { isInvalid, isRefused, isRefusedBy, outputsOf } from './model-message.js';
 import type { PlayedSource } from './played-source.js';
 
 /** What is watched. */
@@ -42,7 +42,9 @@ export function watchHistory(system: MemorySystem, { history, sources, journal, 
         const given = dropsInvalid && isInvalid(id) ? true : stored('dead', id);
         if (id.endsWith(':throw') || id.endsWith(':broken')) return given;
         return history.sinks.every((_, index) =>
-          outputsOf(id).every((output) => (index === 0 && isRefused(output) ? given : stored(`out${index}`, output))),
+          outputsOf(id).every((output) =>
+            isRefusedBy(index, history, output) ? given : stored(`out${index}`, output),
+          ),
         );
       },
     });
