@@ -12,10 +12,10 @@ export interface ServerImage {
  * The one place where the versions of test servers are written down, by the folder of the connector that needs them, and the
  * major version where tests run on several.
  */
-export const serverImages: { readonly [name in 'kafka' | 'postgres-17' | 'postgres-18']: ServerImage } = {
+export const serverImages: { readonly [name in 'kafka' | 'postgres-15' | 'postgres-18']: ServerImage } = {
   kafka: image('apache/kafka', '4.3.1', 'sha256:77e3df9054047a88b520d0cc46e16696d3b22022e1d580aeccd2632df6532837'),
   // The official images are not older than what these tests need; the ones built here have the patch release of the day.
-  'postgres-17': image('postgres', '17.5', 'sha256:aadf2c0696f5ef357aa7a68da995137f0cf17bad0bf6e1f17de06ae5c769b302'),
+  'postgres-15': image('postgres', '15.14', 'sha256:822f8795764a670160640888508b2a68ea5c4b045012c2de17e1d0447bdbdc99'),
   'postgres-18': image('postgres', '18.1', 'sha256:1090bc3a8ccfb0b55f78a494d76f8d603434f7e4553543d6e807bc7bd6bbd17f'),
 };
 

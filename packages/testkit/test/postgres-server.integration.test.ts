@@ -2,7 +2,7 @@ import pg, { type Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { breakPostgres, type PostgresServer, startPostgres, uniqueName } from '../src/index.js';
 
-describe.each([17, 18] as const)('Postgres %i', (version) => {
+describe.each([15, 18] as const)('Postgres %i', (version) => {
   let server: PostgresServer;
   let native: Client;
   let table: string;

@@ -2,8 +2,8 @@ import type { Client, ClientConfig } from 'pg';
 import { ownServerUrl, type TestServer, untouchableServer } from '../test-server.js';
 import { connect, startServer } from './postgres-server.js';
 
-/** Major versions that tests run on: the newest one, and the oldest one that can be had everywhere. */
-export type PostgresVersion = 17 | 18;
+/** Major versions that tests run on: the oldest one that is supported, and the newest. */
+export type PostgresVersion = 15 | 18;
 
 /** A Postgres server for tests. Its user `postgres` (password `postgres`) may do everything in its database `postgres`. */
 export interface PostgresServer extends TestServer {
@@ -15,7 +15,7 @@ export interface PostgresServer extends TestServer {
 
 /** How a server for tests differs from others. */
 export interface StartPostgresOptions {
-  /** Default 17. */
+  /** Default 18. */
   readonly version?: PostgresVersion;
   /** Settings of the server, by their names in `postgresql.conf`. They win over those of {@link startPostgres}. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ export interface StartPostgresOptions {
  * @throws Error when no container engine answers, or the image is not here and cannot be fetched.
  */
 export async function startPostgres({
-  version = 17,
+  version = 18,
   settings = {},
 }: StartPostgresOptions = {}): Promise<PostgresServer> {
   const own = ownServerUrl('postgres');

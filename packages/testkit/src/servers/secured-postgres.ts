@@ -32,7 +32,7 @@ const rights = [
  * when `SLUICE_TEST_POSTGRES_URL` is set, because it has users of its own.
  */
 export async function startSecuredPostgres({
-  version = 17,
+  version = 18,
   settings = {},
 }: StartPostgresOptions = {}): Promise<SecuredPostgresServer> {
   const [{ host }, authority] = await Promise.all([containerEngine(), createCertificateAuthority()]);
