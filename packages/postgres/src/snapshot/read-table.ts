@@ -21,12 +21,15 @@ export interface ReadTable {
   readonly columns: readonly string[] | null;
   /** Condition of the publication for rows, as SQL of the server; null: all rows are published. */
   readonly filter: string | null;
+  /** Whether generated columns are read that `columns` has: servers before 16 name them there, and publish none. */
+  readonly hasGenerated: boolean;
 }
 
 // Through jsonb, because servers before 15 have no such columns.
 const publishedSql = `
   select c.oid::int8::float8 as id, n.nspname as schema, c.relname as name, c.relkind::text as kind, c.relreplident::text as "replicaIdentity",
-    to_jsonb(t) -> 'attnames' as columns, to_jsonb(t) ->> 'rowfilter' as filter
+    to_jsonb(t) -> 'attnames' as columns, to_jsonb(t) ->> 'rowfilter' as filter,
+    current_setting('server_version_num')::int4 >= 160000 as "hasGenerated"
   from pg_catalog.pg_publication_tables t
   join pg_catalog.pg_namespace n on n.nspname = t.schemaname
   join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
@@ -35,7 +38,7 @@ const publishedSql = `
 // Without a publication the primary key is the key, as with a replica identity that is the whole row.
 const namedSql = `
   select c.oid::int8::float8 as id, n.nspname as schema, c.relname as name, c.relkind::text as kind, 'f' as "replicaIdentity",
-    null as columns, null as filter
+    null as columns, null as filter, true as "hasGenerated"
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $1::int8::oid`;
 
 /** The tables of a publication. */
@@ -70,7 +73,8 @@ const columnsSql = `
   left join pg_catalog.pg_namespace cn on cn.oid = c.collnamespace
   left join pg_catalog.pg_index i
     on i.indrelid = a.attrelid and case $2 when 'd' then i.indisprimary when 'i' then i.indisreplident else false end
-  where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`;
+  where a.attrelid = $1::int8::oid and a.attnum > 0 and not a.attisdropped and ($3 or a.attgenerated = '')
+  order by a.attnum`;
 
 /** What messages of a table look like, and what its key is. */
 export interface ReadShape {
@@ -80,7 +84,8 @@ export interface ReadShape {
 
 /** Asks the catalog what the stream of changes would tell of a table, so that rows and changes look alike. */
 export async function readShape(client: Client, table: ReadTable): Promise<ReadShape> {
-  const { rows } = await client.query<RelationColumn & KeyColumn>(columnsSql, [table.id, table.replicaIdentity]);
+  const { id, replicaIdentity, hasGenerated } = table;
+  const { rows } = await client.query<RelationColumn & KeyColumn>(columnsSql, [id, replicaIdentity, hasGenerated]);
   const columns = rows.filter(({ name }) => table.columns?.includes(name) ?? true);
   const relation: Relation = { ...table, kind: 'relation', columns };
   const shape = await shapeOf(client, relation);
