@@ -1,5 +1,6 @@
 import { type Connector, createFraming, defineConnector } from '@sluice/core/driver';
-import { sinkConfig, sourceConfig } from './config.js';
+import { compressionOf } from './compression.js';
+import { type FileSinkSettings, sinkConfig, sourceConfig } from './config.js';
 import { classifyFileError } from './error.js';
 
 /**
@@ -46,6 +47,7 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
       changes: false,
       preferred: { maxMessages: 5000, maxBytes: 1024 * 1024, maxInFlight: 1 },
     }),
+    remarks: (config) => (isHurtByCrash(config) ? [crashRemark] : []),
     writes: async (config) => (await import('./file-target.js')).targetsOf(config),
     open: async (config, _options, context) => (await import('./sink.js')).openFileSink(config, context),
     check: async (config) => (await import('./sink.js')).checkFileSink(config),
@@ -56,3 +58,11 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
     },
   },
 });
+
+const crashRemark =
+  'a crash can leave a part of the last write, and nothing behind it could be read: leave out atomic, or write lines without compression';
+
+/** Of plain lines a crash breaks one at most. */
+function isHurtByCrash({ path, framing, atomic }: FileSinkSettings): boolean {
+  return atomic === false && (compressionOf(path) !== undefined || createFraming(framing).name === 'length-prefixed');
+}

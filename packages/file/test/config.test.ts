@@ -1,5 +1,6 @@
+import { pipeline } from '@sluice/core';
 import { describe, expect, test } from 'vitest';
-import { file } from '../src/index.js';
+import { type FileSinkConfig, file } from '../src/index.js';
 
 function problem(action: () => unknown): unknown {
   try {
@@ -91,4 +92,16 @@ describe('capabilities', () => {
     expect(file.sink({ path: '-' }).capabilities.atomic).toBe(false);
     expect(file.sink({ path: 'out.csv', framing: { type: 'csv', columns: ['a'] } }).capabilities.payload).toBe('value');
   });
+});
+
+test('validate remarks on an output that a crash can make unreadable', () => {
+  const remarks = (config: FileSinkConfig): readonly string[] =>
+    pipeline({ name: 'p', source: file.source({ path: 'in.log' }), sink: file.sink(config) }).remarks;
+  for (const config of [
+    { path: 'out.log.gz', atomic: false },
+    { path: 'out.bin', atomic: false, framing: 'length-prefixed' as const },
+  ])
+    expect(remarks(config)).toEqual([expect.stringMatching(/^sink: a crash can leave a part of .*: leave out atomic/)]);
+  for (const config of [{ path: 'out.log.gz' }, { path: 'out.log', atomic: false }, { path: '-' }])
+    expect(remarks(config)).toEqual([]);
 });
