@@ -1,4 +1,4 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -186,6 +186,37 @@ deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
     expect((await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout).toBe('2 of 2 dead letters replayed\n');
     for (const name of ['one', 'two', 'all'])
       expect(await readFile(join(folder, `${name}.ndjson`), 'utf8')).toBe('{"a":1}\n{"a":2,"bad":true}\n');
+  });
+
+  test('replays what came to one file of dead letters after another one was replayed', async () => {
+    const breaking = (where: string) =>
+      `export const transform = (message) => { if (message.payload.bad === '${where}') throw new Error('bad'); return message; };`;
+    const broken = { 'top.js': breaking('top'), 'branch.js': breaking('branch') };
+    const folder = await makeFolder({
+      ...broken,
+      'p.yaml': `name: two
+source: { connector: file, config: { path: in.ndjson }, codec: json }
+transforms: [./top.js]
+deadLetter: { connector: file, config: { path: dead.ndjson }, maxRatio: 1 }
+sinks:
+  one:
+    connector: file
+    config: { path: out.ndjson }
+    transforms: [./branch.js]
+    deadLetter: { connector: file, config: { path: own.ndjson }, maxRatio: 1 }
+`,
+    });
+    const runAndReplay = async (lines: string) => {
+      await appendFile(join(folder, 'in.ndjson'), lines);
+      for (const [name, code] of Object.entries(broken)) await writeFile(join(folder, name), code);
+      expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
+      for (const name of Object.keys(broken)) await writeFile(join(folder, name), breaking('nothing'));
+      return (await sluice(folder, ['dead-letters', 'replay', 'p.yaml'])).stdout;
+    };
+    expect(await runAndReplay('{"a":1,"bad":"top"}\n{"a":2,"bad":"branch"}\n')).toBe('2 of 2 dead letters replayed\n');
+    expect(await runAndReplay('{"a":3,"bad":"top"}\n')).toBe('1 of 1 dead letters replayed\n');
+    const lines = (await readFile(join(folder, 'out.ndjson'), 'utf8')).split('\n').slice(0, -1);
+    expect(lines.sort()).toEqual(['{"a":1,"bad":"top"}', '{"a":2,"bad":"branch"}', '{"a":3,"bad":"top"}']);
   });
 
   test('says where they cannot be read back', async () => {

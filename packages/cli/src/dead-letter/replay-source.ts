@@ -46,54 +46,55 @@ export function replaySource(original: Source, replay: Replay): Source {
   return deadLetters.source({ changes }, { ...replay, ...(codec === undefined ? {} : { codec }) });
 }
 
+/** A partition for each box, because a position tells nothing of the letters that came to another one meanwhile. */
 function openReplay({ boxes, wanted }: Replay): SourceDriver {
-  const delivered: { readonly id: string; readonly position: Position; readonly marks: ReplayedMarks }[] = [];
-  // Not the name of a partition of the real source, whose position must stay where it is.
-  const partition = 'dead-letters';
+  // Not the names of partitions of the real source, whose positions must stay where they are.
+  const partitions = new Map(
+    boxes.map((each) => [`dead-letters:${each.box.path}`, { ...each, delivered: [] as string[] }]),
+  );
   return {
     partitions: async function* () {
-      yield [partition];
+      yield [...partitions.keys()];
     },
-    read: async function* (_partition, position, { maxMessages, maxBytes, signal }) {
+    read: async function* (partition, position, { maxMessages, maxBytes, signal }) {
+      const { box, marks, delivered } = partitionAt(partitions, partition);
       const seen = new Set<string>();
       let letters: DeadLetter[] = [];
       let bytes = 0;
       // An atomic sink knows what it has stored, also where a crash came before the mark.
-      let passed = position === undefined || !(await holds(boxes, position, signal));
-      for (const { box, marks } of boxes) {
-        for await (const letter of box.read(signal)) {
-          const skipped = !passed || seen.has(letter.id) || marks.ids.has(letter.id) || !wanted(letter);
-          seen.add(letter.id);
-          passed ||= letter.id === position;
-          if (skipped) continue;
-          delivered.push({ id: letter.id, position: letter.id, marks });
-          letters.push(letter);
-          bytes += JSON.stringify(letter.message).length;
-          if (letters.length < maxMessages && bytes < maxBytes) continue;
-          yield batchOf(letters, bytes);
-          letters = [];
-          bytes = 0;
-        }
+      let passed = position === undefined || !(await holds(box, position, signal));
+      for await (const letter of box.read(signal)) {
+        const skipped = !passed || seen.has(letter.id) || marks.ids.has(letter.id) || !wanted(letter);
+        seen.add(letter.id);
+        passed ||= letter.id === position;
+        if (skipped) continue;
+        delivered.push(letter.id);
+        letters.push(letter);
+        bytes += JSON.stringify(letter.message).length;
+        if (letters.length < maxMessages && bytes < maxBytes) continue;
+        yield batchOf(letters, bytes);
+        letters = [];
+        bytes = 0;
       }
       if (letters.length > 0) yield batchOf(letters, bytes);
     },
-    commit: async (_partition, position) => {
-      const count = delivered.findIndex((letter) => letter.position === position) + 1;
-      for (const { marks } of boxes) {
-        const ids = delivered
-          .slice(0, count)
-          .filter((letter) => letter.marks === marks)
-          .map(({ id }) => id);
-        if (ids.length > 0) await marks.add(ids);
-      }
-      delivered.splice(0, count);
+    commit: async (partition, position) => {
+      const { marks, delivered } = partitionAt(partitions, partition);
+      const ids = delivered.splice(0, delivered.findIndex((id) => id === position) + 1);
+      if (ids.length > 0) await marks.add(ids);
     },
     close: async () => undefined,
   };
 }
 
-async function holds(boxes: Replay['boxes'], position: Position, signal: AbortSignal): Promise<boolean> {
-  for (const { box } of boxes) for await (const letter of box.read(signal)) if (letter.id === position) return true;
+function partitionAt<T>(partitions: ReadonlyMap<string, T>, name: string): T {
+  const partition = partitions.get(name);
+  if (partition === undefined) throw new Error(`there is no partition "${name}" of dead letters`);
+  return partition;
+}
+
+async function holds(box: LetterBox, position: Position, signal: AbortSignal): Promise<boolean> {
+  for await (const letter of box.read(signal)) if (letter.id === position) return true;
   return false;
 }
 
