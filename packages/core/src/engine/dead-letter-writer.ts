@@ -1,6 +1,6 @@
 import { codecOf } from '../codec/codecs.js';
 import type { ConnectorError } from '../error.js';
-import { BatchError } from '../sink-driver.js';
+import { BatchError, type BatchFailure } from '../sink-driver.js';
 import { Backoff } from './backoff.js';
 import { encodeStep } from './codec-step.js';
 import { Condition } from './condition.js';
@@ -8,9 +8,12 @@ import { type DeadLetter, deadLetterMessage } from './dead-letter.js';
 import { runSteps } from './flow.js';
 import type { Hub } from './hub.js';
 import { givenUp, retriesForever } from './part-error.js';
+import { cutAtLimits } from './piece.js';
 import type { DeadLetterPlan } from './plan.js';
 import type { SinkSession } from './sink-session.js';
 import { sleep } from './sleep.js';
+
+const noLimit = Number.POSITIVE_INFINITY;
 
 interface Waiting {
   readonly letter: DeadLetter;
@@ -60,9 +63,7 @@ export class DeadLetterWriter {
   async #work(): Promise<void> {
     const backoff = new Backoff(this.#hub.plan.retry);
     while (this.#waiting.length > 0 && !this.failed) {
-      const { maxMessages } = this.plan.sink.capabilities.preferred;
-      const limit = Math.min(maxMessages, this.plan.sink.capabilities.limits?.maxMessages ?? maxMessages);
-      const letters = this.#waiting.slice(0, limit);
+      const letters = this.#waiting.slice(0, this.plan.sink.capabilities.preferred.maxMessages);
       try {
         await this.#store(letters.map(({ letter }) => letter));
         this.#waiting = this.#waiting.slice(letters.length);
@@ -80,17 +81,19 @@ export class DeadLetterWriter {
 
   async #store(letters: readonly DeadLetter[]): Promise<void> {
     await this.#prepare();
-    const codec = this.plan.sink.options.codec ?? 'json';
-    const steps = this.plan.sink.capabilities.payload === 'bytes' ? [encodeStep(codecOf(codec))] : [];
-    const { messages: outgoing } = await runSteps(
-      { messages: letters.map(deadLetterMessage), origins: undefined },
-      steps,
-      [],
-    );
-    await this.session.write({
-      messages: outgoing,
-      slices: [{ partition: '', from: 0, to: outgoing.length, position: undefined }],
-    });
+    const { sink } = this.plan;
+    const steps = sink.capabilities.payload === 'bytes' ? [encodeStep(codecOf(sink.options.codec ?? 'json'))] : [];
+    const failures: BatchFailure[] = [];
+    const encoded = await runSteps({ messages: letters.map(deadLetterMessage), origins: undefined }, steps, failures);
+    // A letter that cannot be written is none: nothing may pass it.
+    if (failures.length > 0) throw new BatchError(failures);
+    const { limits } = sink.capabilities;
+    for (const { from, to } of cutAtLimits(encoded.messages, { maxMessages: noLimit, maxBytes: noLimit, ...limits })) {
+      await this.session.write({
+        messages: encoded.messages.slice(from, to),
+        slices: [{ partition: '', from: 0, to: to - from, position: undefined }],
+      });
+    }
     await this.session.flush({});
   }
 

@@ -260,6 +260,11 @@ function refuseLostChanges(name: string, source: Source, [id, branch]: [string, 
 function deadLetterOf(definition: DeadLetterDefinition | undefined): DeadLetterPlan | undefined {
   if (definition === undefined) return undefined;
   const { sink, maxRatio = 0.1, window = 1000 } = definition;
+  if (sink.capabilities.payload === 'bytes' && codecOf(sink.options.codec ?? 'json').name === 'text') {
+    throw invalid(
+      `dead letters are objects, which codec "text" of the ${sink.connector.name} sink cannot write; leave the codec out for JSON`,
+    );
+  }
   return { sink, maxRatio, window };
 }
 

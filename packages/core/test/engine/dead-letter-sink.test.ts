@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Codec } from '../../src/codec/codec.js';
 import { delay, fail, keyText } from '../../src/testing/index.js';
 import { map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
@@ -96,6 +97,40 @@ describe('the dead-letter sink', () => {
     await here.runWithLetters();
     expect(here.deadKeys()).toEqual(['b']);
     expect(new Set(here.stored())).toEqual(new Set(['a', 'c']));
+  });
+
+  it('gets no write above its limits', async () => {
+    here.produce('p', ...keys('p', 20));
+    here.refuse(...keys('p', 20));
+    const limits = { maxMessages: 7, maxBytes: 1500 };
+    await here.runWithLetters({ deadLetter: here.deadLetter({ payload: 'bytes', limits }) });
+    expect(here.system.destination('dead').stored).toHaveLength(20);
+    expect(here.callsOf('sink.write', 'dead').length).toBeGreaterThan(3);
+  });
+
+  it('stops the pipeline when its codec cannot write a dead letter, with the position before it', async () => {
+    here.produce('p', 'a', 'b', 'c');
+    here.refuse('b');
+    const encode = (): never => {
+      throw new Error('no object please');
+    };
+    const codec: Codec = { name: 'picky', decode: () => null, encode, keepsChanges: false };
+    const sink = here.memory.sink({ destination: 'dead', payload: 'bytes' }, { codec });
+    await expect(here.runWithLetters({ deadLetter: { sink, maxRatio: 1 } })).rejects.toMatchObject({
+      code: 'message_invalid',
+      message: expect.stringMatching(/codec picky .*no object please \(a dead letter could not be stored/),
+    });
+    expect(here.placeOfCheckpoint()).toBeLessThanOrEqual(1);
+    await here.runWithLetters();
+    expect(here.deadKeys()).toEqual(['b']);
+    expect(new Set(here.stored())).toEqual(new Set(['a', 'c']));
+  });
+
+  it('is refused with a codec that takes no objects, before anything is read', async () => {
+    const sink = here.memory.sink({ destination: 'dead', payload: 'bytes' }, { codec: 'text' });
+    expect(() => here.define({ deadLetter: { sink } })).toThrow(/dead letters .* codec "text" .* leave the codec out/);
+    const branch = { sink: here.memory.sink({ destination: 'out' }), deadLetter: { sink } };
+    expect(() => here.define({ sinks: { one: branch } })).toThrow(/codec "text"/);
   });
 
   it('stops the pipeline when it fails for good', async () => {
