@@ -8,7 +8,7 @@ type Schema = Readonly<Record<string, unknown>>;
 
 /**
  * The JSON Schema of pipeline files, for editors: with the config of each of these connectors where the file names it. Fields
- * that are no text take a `${VAR}` as well.
+ * that do not take any text take a `${VAR}` as well.
  */
 export function pipelineFileSchema(connectors: readonly ResolvedConnector[]): Schema {
   const file = allowVariables(z.toJSONSchema(PipelineFile, { io: 'input' }));
@@ -81,9 +81,10 @@ function allowVariables(schema: unknown): unknown {
   const inner = Object.fromEntries(
     Object.entries(schema).map(([key, value]) => [key, isData(key) ? value : allowVariables(value)]),
   );
-  const scalar =
-    ['number', 'integer', 'boolean'].includes(String(schema['type'])) || 'enum' in schema || 'const' in schema;
-  if (!scalar) return inner;
+  const isStrict =
+    ['number', 'integer', 'boolean'].includes(String(schema['type'])) ||
+    ['enum', 'const', 'pattern', 'format', 'maxLength'].some((keyword) => keyword in schema);
+  if (!isStrict) return inner;
   const { description, default: fallback, ...rule } = inner;
   return {
     ...(description === undefined ? {} : { description }),
