@@ -43,7 +43,7 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
         payload: needsStructure(config) ? 'value' : 'bytes',
         changes: config.mode === 'mirror',
         preferred: {
-          maxMessages: 10_000,
+          maxMessages: 5000,
           maxBytes: 4 * 1024 * 1024,
           maxInFlight: config.atomic ? 2 : config.maxConnections,
         },
