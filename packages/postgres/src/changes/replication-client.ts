@@ -1,3 +1,4 @@
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client, ClientConfig } from 'pg';
 import { openClient } from '../client.js';
@@ -13,8 +14,12 @@ export async function openReplication(
   options: PostgresOptions,
   purpose: { readonly name: string; readonly signal: AbortSignal },
 ): Promise<Client> {
-  // pg knows `replication`; its types do not.
-  const settings = { replication: 'database', statement_timeout: 0 } as ClientConfig;
+  const settings = {
+    replication: 'database',
+    statement_timeout: 0,
+    // With any larger mark a socket that is paused is read on, in pieces as small as the server sends them.
+    stream: () => new Socket({ readableHighWaterMark: 1 } as SocketConstructorOpts), // goes on to its stream
+  } as ClientConfig; // pg knows `replication`; its types do not
   try {
     const client = await openClient(config, options, { ...purpose, settings });
     await setTexts(client);

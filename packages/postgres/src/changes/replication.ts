@@ -39,6 +39,13 @@ const xLogDataHeader = 1 + 8 + 8 + 8;
 const silentIntervals = 3;
 /** How long the server may take to end the stream in peace. */
 const endMs = 1000;
+/**
+ * The server sends each change by itself, and a read for each would cost several times what the change does. So after a read that
+ * has emptied the socket, the next one waits for so long.
+ */
+const gatherMs = 1;
+/** What a read gives at the most: with less, the socket is empty. */
+const fullRead = 64 * 1024;
 
 /** Streams the changes of a slot. */
 export class ReplicationStream {
@@ -49,7 +56,10 @@ export class ReplicationStream {
   /** Entries before it are taken. */
   #head = 0;
   #queuedBytes = 0;
-  #paused = false;
+  /** Not read on: too much is queued. */
+  #isFull = false;
+  /** Not read on for a moment, so that more gathers. */
+  #gathering: NodeJS.Timeout | undefined;
   /** The last place that was heard of, and the last one that may be forgotten. */
   #received: bigint;
   #confirmed = 0n;
@@ -89,6 +99,7 @@ export class ReplicationStream {
     const publications = quoted(publication).replaceAll("'", "''");
     const sql = `START_REPLICATION SLOT ${quoted(slot)} LOGICAL ${formatLsn(from)} (proto_version '1', publication_names '${publications}')`;
     this.#connection.on('copyData', this.#onCopyData);
+    this.#connection.stream.on('data', this.#onRead); // behind pg's own listener, which takes the messages apart
     const started = new AbortController();
     const begun = once(this.#connection, 'replicationStart', { signal: started.signal });
     begun.catch(() => undefined); // when the query has failed
@@ -116,9 +127,9 @@ export class ReplicationStream {
       this.#queue = [];
       this.#head = 0;
     }
-    if (this.#paused && this.#queuedBytes * 2 <= this.#request.maxQueuedBytes) {
-      this.#paused = false;
-      this.#connection.stream.resume();
+    if (this.#isFull && this.#queuedBytes * 2 <= this.#request.maxQueuedBytes) {
+      this.#isFull = false;
+      this.#readOn();
     }
     return next;
   }
@@ -186,26 +197,42 @@ export class ReplicationStream {
         replyRequested: replyRequested || (last?.kind === 'keepalive' && last.replyRequested),
       });
     }
-    if (!this.#paused && this.#queuedBytes >= this.#request.maxQueuedBytes) {
-      this.#paused = true;
+    if (!this.#isFull && this.#queuedBytes >= this.#request.maxQueuedBytes) {
+      this.#isFull = true;
       this.#connection.stream.pause();
     }
     this.#wake();
   };
+
+  readonly #onRead = (bytes: Buffer): void => {
+    const { stream } = this.#connection;
+    // What was read already costs nothing more, as with TLS, which reads on while it is paused.
+    const isEmpty = bytes.length < fullRead && stream.readableLength === 0;
+    if (!isEmpty || this.#gathering !== undefined || this.#stopping) return;
+    stream.pause();
+    this.#gathering = setTimeout(() => {
+      this.#gathering = undefined;
+      this.#readOn();
+    }, gatherMs);
+  };
+
+  #readOn(): void {
+    if (!this.#isFull && this.#gathering === undefined) this.#connection.stream.resume();
+  }
 
   #hear(lsn: bigint): void {
     if (lsn > this.#received) this.#received = lsn;
   }
 
   readonly #tick = (): void => {
-    if (this.#paused) this.#silentFor = 0;
+    if (this.#isFull) this.#silentFor = 0;
     else if (this.#silentFor++ >= silentIntervals) {
       const text = `the server has been silent for ${(silentIntervals * this.#request.statusIntervalMs) / 1000} s`;
       this.#fail(new ConnectorError('not_connected', text));
       this.#connection.stream.destroy();
       return;
     }
-    this.#sendStatus(!this.#paused);
+    this.#sendStatus(!this.#isFull);
   };
 
   /** Standby status update: written, flushed and applied up to where, in Postgres' words. */

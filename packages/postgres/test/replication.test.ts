@@ -1,0 +1,71 @@
+import { EventEmitter, once } from 'node:events';
+import { Duplex } from 'node:stream';
+import type { Client } from 'pg';
+import { expect, test } from 'vitest';
+import { ReplicationStream } from '../src/changes/replication.js';
+
+/** A stream of changes over a connection on which a test says what comes. */
+async function start(maxQueuedBytes = 1024 * 1024): Promise<{
+  readonly stream: ReplicationStream;
+  readonly socket: Duplex;
+  /** What one read of the socket gives: a change of `bytes`. */
+  readonly receive: (bytes: number) => void;
+}> {
+  const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  const connection = Object.assign(new EventEmitter(), { stream: socket });
+  const flows = once(socket, 'resume');
+  socket.on('data', (chunk: Buffer) => connection.emit('copyData', { chunk })); // one message in each read, as pg finds it
+  const query = (): Promise<void> => {
+    queueMicrotask(() => connection.emit('replicationStart'));
+    return new Promise(() => undefined);
+  };
+  const client = { connection, query } as unknown as Client; // all of it that the stream uses
+  const { signal } = new AbortController();
+  const request = { slot: 's', publication: 'p', from: 0n, maxQueuedBytes, statusIntervalMs: 3_600_000, signal };
+  const stream = await ReplicationStream.start(client, request);
+  await flows;
+  return { stream, socket, receive: (bytes) => void socket.push(Buffer.alloc(bytes, 'w')) };
+}
+
+test('lets changes gather after a read that has emptied the socket', async () => {
+  const { stream, socket, receive } = await start();
+  receive(100);
+  expect(stream.take()?.kind).toBe('change');
+  expect(socket.isPaused()).toBe(true);
+  receive(100);
+  expect(stream.take()).toBeUndefined();
+  await stream.wait(new AbortController().signal);
+  expect(stream.take()?.kind).toBe('change');
+});
+
+test('takes what was read already without waiting', async () => {
+  const { stream, socket, receive } = await start();
+  receive(100);
+  for (let count = 0; count < 1000; count++) receive(100);
+  await once(socket, 'resume');
+  await stream.wait(new AbortController().signal);
+  let taken = 0;
+  while (stream.take() !== undefined) taken++;
+  expect(taken).toBe(1001);
+});
+
+test('reads on at once where the socket may have more', async () => {
+  const { socket, receive } = await start();
+  receive(64 * 1024);
+  expect(socket.isPaused()).toBe(false);
+});
+
+test('does not read on while too much is queued', async () => {
+  const { stream, socket, receive } = await start(300);
+  receive(200);
+  await once(socket, 'resume');
+  receive(200);
+  const later = Promise.withResolvers<void>();
+  setTimeout(later.resolve, 1); // behind the timer that ends the gathering
+  await later.promise;
+  expect(socket.isPaused()).toBe(true);
+  stream.take();
+  stream.take();
+  expect(stream.take()).toBeUndefined();
+  await once(socket, 'resume');
+});
