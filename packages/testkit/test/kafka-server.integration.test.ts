@@ -50,7 +50,7 @@ async function expectContents(topic: string, values: string[]): Promise<void> {
 }
 
 test('is one of your own where the environment names it, and that is never hurt', async () => {
-  const topic = await createTopic();
+  const topic = await createTopic(server);
   vi.stubEnv('SLUICE_TEST_KAFKA_URL', server.directBrokers.join(','));
   const own = await startKafka();
   vi.unstubAllEnvs();
