@@ -108,12 +108,13 @@ function branchOut(
       return own.then((after) => branchOut(hub, writers, segment, flow, [...all, { writer, flow: after, failures }]));
     all.push({ writer, flow: own, failures });
   }
+  // What a slow step ends after its lease is lost is not written, so it is not finished either.
+  if (segment.lease.discarded || segment.lease.lost) return;
   queue(hub, segment, all);
   finishPart(hub, segment);
 }
 
 function queue(hub: Hub, segment: Segment, all: readonly Outgoing[]): void {
-  if (segment.lease.discarded || segment.lease.lost) return;
   const fatal = all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch)).flatMap(({ failures }) => failures);
   fatal.sort((a, b) => a.index - b.index);
   const count = fatal.length === 0 ? undefined : stopAt(hub, segment, fatal);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, endRead, fail, type MemoryGroup } from '../../src/testing/index.js';
+import { map } from '../../src/transform.js';
 import { expectNoViolations, keys, type World, world } from './world.js';
 
 let here: World;
@@ -31,6 +32,19 @@ describe('a source that loses its connection', () => {
     here.system.faults.next('source.read', undefined, undefined, fail('not_connected', 3000));
     await here.run({ source: { batchMessages: 3 }, sink });
     expect(here.stored()).toEqual(keys('p', 9));
+  });
+
+  it("has what a sink's own transform still worked on read again", async () => {
+    here.produce('p', ...keys('p', 3));
+    here.produce('q', 'q1', 'q2');
+    here.system.faults.next('source.read', undefined, undefined, fail('not_connected', 50));
+    const slow = map(async (message) => {
+      if (message.key === 'p1') await new Promise<void>((resolve) => here.instance.clock.after(100, resolve));
+      return message;
+    });
+    const sinks = { one: { sink: here.memory.sink({ destination: 'out' }), transforms: [slow] } };
+    await here.run({ source: { batchMessages: 1 }, sinks });
+    expect(new Set(here.stored())).toEqual(new Set([...keys('p', 3), 'q1', 'q2']));
   });
 
   it('is opened again for ever once it was open', async () => {

@@ -47,7 +47,7 @@ export const mutants: readonly Mutant[] = [
     test: { file: 'settling.test.ts', title: 'moves the position past filtered messages, also where nothing is left' },
   },
   {
-    name: 'settles what comes before a message that stops the pipeline though it is not written',
+    name: "leaves what comes before a message that a sink's own step finds invalid, as if it were written",
     file: 'receive.ts',
     find: 'const fatal = all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch))',
     replace: 'const fatal = all.filter(() => false)',
@@ -56,6 +56,13 @@ export const mutants: readonly Mutant[] = [
       file: 'no-dead-letters.test.ts',
       title: "a message on which a sink's own transform throws stops the pipeline at it ({})",
     },
+  },
+  {
+    name: "settles what a sink's own step gives back after its lease was lost",
+    file: 'receive.ts',
+    find: 'if (segment.lease.discarded || segment.lease.lost) return;\n  queue(hub, segment, all);',
+    replace: 'if (!segment.lease.discarded && !segment.lease.lost) queue(hub, segment, all);',
+    test: { file: 'connection-lost.test.ts', title: "has what a sink's own transform still worked on read again" },
   },
   {
     name: 'flushes an atomic sink that has a part of a batch which stops the pipeline',
