@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --
+#!/usr/bin/env node
 import { exitCode, exitCodeOf } from './exit-code.js';
 import { messageOf } from './message-of.js';
 import { createOutput } from './output.js';
