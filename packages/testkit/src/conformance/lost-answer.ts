@@ -1,6 +1,6 @@
 import type { Behaviour } from './behaviour.js';
 import { numberedSource } from './numbered-source.js';
-import { goesOn, lastTrouble, settledMessages, startPipeline } from './running-pipeline.js';
+import { catchesUp, goesOn, lastTrouble, settledMessages, startPipeline } from './running-pipeline.js';
 import { expectStored } from './stored-messages.js';
 import { forSink, isUnable, type Subject } from './subject.js';
 import type { Trial } from './trial.js';
@@ -38,8 +38,9 @@ async function loseAnswers(trial: Trial, times: number): Promise<void> {
   const { isCommitRequest } = harness;
   if (isUnable(isCommitRequest)) throw new Error(isCommitRequest.because);
   const place = await trial.sinkPlace();
+  const given = new Map<string, number>();
   const running = startPipeline(trial, {
-    source: numberedSource({ carries: harness.carries, partitions: ['a', 'b'], batchMessages: 10 }),
+    source: numberedSource({ carries: harness.carries, partitions: ['a', 'b'], batchMessages: 10, given }),
     sink: trial.sinkOf(place),
     rateLimit: { messagesPerSecond: 5000 },
     budget: { maxMessages: 500 },
@@ -51,6 +52,7 @@ async function loseAnswers(trial: Trial, times: number): Promise<void> {
     await trial.within(Promise.race([happened, running.done]), `${what}${lastTrouble(running)}`, trial.patienceMs * 3);
     await goesOn(trial, running);
   }
+  await catchesUp(trial, running, given);
   const written = settledMessages(trial, await running.stop());
   trial.report(`${times} answers were lost, of a pipeline that stored ${[...written.values()].flat().length} messages`);
   await expectStored(place, written, { repeats: !capabilities.atomic, anyOrder: capabilities.idempotent === 'key' });

@@ -12,6 +12,8 @@ export interface NumberedSourceSettings {
   readonly batchMessages: number;
   /** Where each partition ends: so many messages behind the place at which it was first read. Default: never. */
   readonly more?: number;
+  /** Filled with how far each partition was ever given out. */
+  readonly given?: Map<string, number>;
   /** Told where a partition is read from. */
   readonly onRead?: (partition: string, from: number) => void;
   /** Told what the engine commits. */
@@ -82,6 +84,7 @@ async function* batches(settings: NumberedSourceSettings, stretch: Stretch): Asy
     const count = Math.min(settings.batchMessages, end - first);
     const messages = numberedMessages(settings.carries, { label: partition, from: first, count }).map(asMessage);
     from += count;
+    settings.given?.set(partition, Math.max(from, settings.given.get(partition) ?? 0));
     yield { messages, position: from, bytes: 100 * count, positionAt: (index) => first + index + 1 };
   }
 }

@@ -65,9 +65,32 @@ export function lastTrouble({ events }: RunningPipeline): string {
 /** Resolves when the pipeline has written more than until now. */
 export async function goesOn(trial: Trial, running: RunningPipeline): Promise<void> {
   const before = running.stats().written;
-  const more = trial.until(() => running.stats().written > before + 20, 'it writes', trial.patienceMs * 6);
-  // It cannot end by itself but with an error.
-  await Promise.race([more, running.done]).catch((error: unknown) => {
+  await unlessItEnds(
+    running,
+    trial.until(() => running.stats().written > before + 20, 'it writes', trial.patienceMs * 6),
+  );
+}
+
+/**
+ * Resolves when the pipeline has settled all that its source had given out until now. Before that more may be stored than is
+ * settled: what was made durable while the answer was lost is read again only now.
+ */
+export async function catchesUp(
+  trial: Trial,
+  running: RunningPipeline,
+  given: ReadonlyMap<string, number>,
+): Promise<void> {
+  const ends = [...given];
+  const isSettled = (): boolean => {
+    const { positions } = running.stats();
+    return ends.every(([partition, end]) => Number(positions[`source:${partition}`] ?? 0) >= end);
+  };
+  await unlessItEnds(running, trial.until(isSettled, 'it settles what it has read', trial.patienceMs * 6));
+}
+
+/** It cannot end by itself but with an error. */
+async function unlessItEnds(running: RunningPipeline, progress: Promise<unknown>): Promise<void> {
+  await Promise.race([progress, running.done]).catch((error: unknown) => {
     throw new Error(`the pipeline does not go on${lastTrouble(running)}`, { cause: error });
   });
 }

@@ -4,7 +4,14 @@ import { numberedMessages } from './native-messages.js';
 import { numberedSource } from './numbered-source.js';
 import { openedSink } from './opened-sink.js';
 import { passingCuts } from './passing-cuts.js';
-import { goesOn, lastTrouble, type RunningPipeline, settledMessages, startPipeline } from './running-pipeline.js';
+import {
+  catchesUp,
+  goesOn,
+  lastTrouble,
+  type RunningPipeline,
+  settledMessages,
+  startPipeline,
+} from './running-pipeline.js';
 import { expectStored } from './stored-messages.js';
 import { forSink, isUnable, type Subject } from './subject.js';
 import type { Trial } from './trial.js';
@@ -125,8 +132,9 @@ async function storeThrough(
 ): Promise<void> {
   const { capabilities, harness } = trial.sink;
   const place = await trial.sinkPlace();
+  const given = new Map<string, number>();
   const running = startPipeline(trial, {
-    source: numberedSource({ carries: harness.carries, partitions: ['a', 'b'], batchMessages: 10 }),
+    source: numberedSource({ carries: harness.carries, partitions: ['a', 'b'], batchMessages: 10, given }),
     sink: watchedSink(trial.sinkOf(place), around),
     rateLimit: { messagesPerSecond: 2000 },
     budget: { maxMessages: budgetMessages },
@@ -135,6 +143,7 @@ async function storeThrough(
   await goesOn(trial, running);
   await hurt(running);
   await goesOn(trial, running);
+  await catchesUp(trial, running, given);
   const written = settledMessages(trial, await running.stop());
   await expectStored(place, written, { repeats: !capabilities.atomic, anyOrder: capabilities.idempotent === 'key' });
 }
