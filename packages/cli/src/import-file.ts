@@ -6,7 +6,7 @@ import { messageOf } from './message-of.js';
 const notAModule = /outside a module|^Unexpected token 'export'$|top level bodies of modules/;
 
 /** A file of the user's cannot be imported; the text says where in it and what to do. */
-export class FileNotImported extends Error {
+class FileNotImported extends Error {
   override readonly name = 'FileNotImported';
 }
 

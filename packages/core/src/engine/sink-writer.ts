@@ -51,11 +51,10 @@ export class SinkWriter {
     const { preferred, overlap } = branch.sink.capabilities;
     this.#slots = overlap === 'none' ? 1 : Math.max(1, preferred.maxInFlight);
     this.#sizes = writeSizesOf(hub.plan, branch.sink.capabilities);
-    this.#turn = new Turn(hub.plan.clock, () => this.pump());
-    this.#fillWait = new FillWait(hub.plan.clock, hub.plan.batch.maxAgeMs ?? 0, () => this.pump());
-    const { messagesPerSecond } = hub.plan;
-    this.#rateLimit =
-      messagesPerSecond === undefined ? undefined : new RateLimit(messagesPerSecond, hub.plan.clock, () => this.pump());
+    const { batch, clock, messagesPerSecond } = hub.plan;
+    this.#turn = new Turn(clock, () => this.pump());
+    this.#fillWait = new FillWait(clock, batch.maxAgeMs ?? 0, () => this.pump());
+    if (messagesPerSecond !== undefined) this.#rateLimit = new RateLimit(messagesPerSecond, clock, () => this.pump());
   }
 
   /** Queues the outputs of a segment, each of which is one pending part of it. */
