@@ -6,7 +6,7 @@ import { cdcConfig, openCdc, patience, Reader, started, testContext } from './cd
 import { changeTable, changingColumns } from './changing-table.js';
 import { useDatabase } from './database.js';
 
-describe.each([17, 18] as const)('positions in the changes of Postgres %i', (version) => {
+describe.each([15, 18] as const)('positions in the changes of Postgres %i', (version) => {
   const database = useDatabase(version);
 
   async function confirmedLsn(slot: string): Promise<string> {

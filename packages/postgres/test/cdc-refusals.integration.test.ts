@@ -21,7 +21,7 @@ function check(config: CdcSourceConfig): Promise<void> {
   return postgres.source(config).check();
 }
 
-describe.each([17, 18] as const)('what is missing on Postgres %i', (version) => {
+describe.each([15, 18] as const)('what is missing on Postgres %i', (version) => {
   const database = useDatabase(version);
 
   it('is said: the publication, a table in it, the slot', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { cdcConfig, openCdc, Reader, started, told } from './cdc.js';
 import { useDatabase } from './database.js';
 
-describe.each([17, 18] as const)('changes of Postgres %i', (version) => {
+describe.each([15, 18] as const)('changes of Postgres %i', (version) => {
   const database = useDatabase(version);
 
   /** Begins to read the changes of a new table. */

@@ -105,7 +105,7 @@ const cases: readonly (readonly [type: string, ...examples: (readonly [literal: 
 const columns = cases.map(([type], index) => `c${index} ${type}`).join(', ');
 const rows = Math.max(...cases.map((each) => each.length - 1));
 
-describe.each([17, 18] as const)('types of Postgres %i', (version) => {
+describe.each([15, 18] as const)('types of Postgres %i', (version) => {
   const database = useDatabase(version);
 
   it('become values without loss, whatever the settings of server and database, and NULL stays null', async () => {

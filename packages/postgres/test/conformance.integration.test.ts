@@ -1,5 +1,5 @@
 import { conformance } from '@sluice/testkit';
 import { openCdcHarness } from './conformance-harness.js';
 
-for (const version of [17, 18] as const)
+for (const version of [15, 18] as const)
   conformance(() => openCdcHarness(version), { title: `changes of Postgres ${version}` });

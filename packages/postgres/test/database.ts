@@ -16,7 +16,7 @@ export interface Database {
 }
 
 /** Starts a server before the tests and stops it after them. */
-export function useDatabase(version: PostgresVersion = 17): Database {
+export function useDatabase(version: PostgresVersion = 18): Database {
   let server: PostgresServer;
   let native: Client;
   beforeAll(async () => {

@@ -95,7 +95,7 @@ const settings = [
 /** A text that is stored apart from its row. */
 const toasted = `(select string_agg(md5(n::text), '') from generate_series(1, 400) n)`;
 
-describe.each([17, 18] as const)('a mirror of changes of Postgres %i', (version) => {
+describe.each([15, 18] as const)('a mirror of changes of Postgres %i', (version) => {
   const database = useDatabase(version);
   const run = async (sql: string): Promise<unknown> => await database.native.query(sql);
 

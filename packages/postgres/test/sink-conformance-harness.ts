@@ -2,6 +2,7 @@ import {
   type Harness,
   type NativeMessage,
   type PostgresServer,
+  type PostgresVersion,
   type SinkPlace,
   startPostgres,
   uniqueName,
@@ -17,8 +18,8 @@ const columns = { payload: 'payload', key: 'key', headers: 'headers', at: 'times
 const refusedText = 'the server refuses this';
 
 /** Tables that hold every part of a message. */
-export async function openSinkHarness(mode: SinkMode, kills?: number): Promise<Harness> {
-  const server = await startPostgres();
+export async function openSinkHarness(version: PostgresVersion, mode: SinkMode, kills?: number): Promise<Harness> {
+  const server = await startPostgres({ version });
   return {
     ...harnessOf(server),
     connector: postgres.descriptor,

@@ -1,5 +1,5 @@
 import { conformance } from '@sluice/testkit';
 import { openSnapshotHarness } from './snapshot-harness.js';
 
-for (const version of [17, 18] as const)
+for (const version of [15, 18] as const)
   conformance(() => openSnapshotHarness(version), { title: `rows of Postgres ${version}` });

@@ -121,7 +121,7 @@ async function killAgainAndAgain(version: PostgresVersion): Promise<void> {
     expect(messages.map((each) => each.operation)).toContain(operation);
 }
 
-it.each([17, 18] as const)(
+it.each([15, 18] as const)(
   'gives every key of Postgres %i its rows and changes in order, once, while the process is killed again and again',
   killAgainAndAgain,
   120_000,

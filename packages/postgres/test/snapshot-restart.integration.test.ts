@@ -88,7 +88,7 @@ describe('a snapshot after a crash', () => {
 });
 
 describe('changes after a snapshot', () => {
-  const database = useDatabase(17);
+  const database = useDatabase(15);
 
   it('does not begin the changes when the slot was made anew meanwhile', async () => {
     const table = await database.table('id int primary key');
@@ -141,7 +141,7 @@ describe('a snapshot alone', () => {
 });
 
 describe('a snapshot of what is not there', () => {
-  const database = useDatabase(17);
+  const database = useDatabase(18);
 
   it('is refused', async () => {
     const source = postgres.source(onlyRows(database, { tables: ['nowhere'] }));

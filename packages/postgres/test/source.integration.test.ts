@@ -5,7 +5,7 @@ import { useDatabase } from './database.js';
 
 const signal = new AbortController().signal;
 
-describe.each([17, 18] as const)('a source of Postgres %i', (version) => {
+describe.each([15, 18] as const)('a source of Postgres %i', (version) => {
   const database = useDatabase(version);
 
   it('discovers tables and views with columns, types, keys and an estimate of their rows', async () => {

@@ -65,7 +65,7 @@ const cases: readonly (readonly [type: string, value: Value, stored: string])[] 
   ['tsvector', "'a' 'b'", "'a' 'b'"],
 ];
 
-describe.each([17, 18] as const)('Postgres %i', (version) => {
+describe.each([15, 18] as const)('Postgres %i', (version) => {
   const database = useDatabase(version);
 
   test.each(['append', 'upsert'] as const)('holds every type as it was given, with mode %s', async (mode) => {
