@@ -75,6 +75,10 @@ const cases: readonly (readonly [type: string, ...examples: (readonly [literal: 
   ['pair', ['(1,"a ""b"", c")', '(1,"a ""b"", c")'], ['(,)', '(,)']],
   ['positive', ['9007199254740993', 9_007_199_254_740_993n]],
   ['positives', ['{1,NULL}', [1, null]]],
+  ['plain', ['{"a":  1.10}', '{"a":  1.10}'], ['null', 'null']],
+  ['details', ['{"n": 12345678901234567890.10}', '{"n": 12345678901234567890.10}'], ['"text"', '"text"']],
+  ['more_details', ['null', 'null']],
+  ['lists', ['{"{\\"a\\":  1}",NULL,"null"}', ['{"a":  1}', null, 'null']]],
   [
     'integer[]',
     ['{}', []],
@@ -98,6 +102,10 @@ const cases: readonly (readonly [type: string, ...examples: (readonly [literal: 
   ['jsonb[]', ['{"{\\"a\\": 1}"}', ['{"a": 1}']]],
   ['mood[]', ['{"so so",happy}', ['so so', 'happy']]],
   ['positive[]', ['{1,2}', [1, 2]]],
+  ['plain[]', ['{"{\\"a\\":  1.10}",NULL,"null"}', ['{"a":  1.10}', null, 'null']]],
+  ['details[]', ['{{"1","\\"a\\""}}', [['1', '"a"']]]],
+  ['more_details[]', ['{"{\\"a\\": 1}"}', ['{"a": 1}']]],
+  ['positives[]', ['{"{1,NULL}","{}"}', '{"{1,NULL}","{}"}']],
   ['box[]', ['{(1,1),(0,0);(2,2),(1,1)}', '{(1,1),(0,0);(2,2),(1,1)}']],
   ['int2vector', ['1 2', '1 2']],
 ];
@@ -113,6 +121,8 @@ describe.each([15, 18] as const)('types of Postgres %i', (version) => {
     await database.rows('create type pair as (a int, b text)');
     await database.rows('create domain positive as bigint check (value > 0)');
     await database.rows('create domain positives as int[]');
+    await database.rows('create domain plain as json; create domain details as jsonb');
+    await database.rows('create domain more_details as details; create domain lists as json[]');
     for (const setting of [
       `datestyle = 'SQL, DMY'`,
       `timezone = 'Asia/Kathmandu'`,

@@ -36,6 +36,7 @@ const types: Readonly<Record<string, readonly string[]>> = {
   jsonb: ['{"n": 12345678901234567890.10}', 'null', '"text"', '[[1], "a"]', '7'],
   details: ['{"n": 1.10}', 'null', '"text"'],
   more_details: ['"text"', '{}'],
+  plain: ['{"a":  1.10}', 'null', '"text"'],
   xml: ['<a>ü</a>'],
   inet: ['192.0.2.1/24'],
   cidr: ['2001:db8::/32'],
@@ -65,7 +66,11 @@ const types: Readonly<Record<string, readonly string[]>> = {
   'timestamptz[]': ['{"2026-01-01 00:00+01",infinity}'],
   'json[]': ['{"{\\"a\\":  1.10}",NULL,"null","\\"text\\""}', '[0:0]={7}'],
   'jsonb[]': ['{"{\\"a\\": 1}","[1]",NULL}', '{{1,2},{"\\"a\\"",null}}'],
-  'details[]': ['{"{\\"a\\": 1}"}'],
+  'details[]': ['{"{\\"a\\": 1}"}', '{{"1","\\"a\\""}}'],
+  'more_details[]': ['{"[1]",NULL,"null"}'],
+  'plain[]': ['{"{\\"a\\":  1.10}",NULL,"null"}'],
+  lists: ['{"{\\"a\\":  1}",NULL,"null"}'],
+  'positives[]': ['{"{1,NULL}","{}"}'],
   'mood[]': ['{"so so",happy}'],
   'pair[]': ['{"(1,\\"a,b\\")",NULL}'],
   'int4range[]': ['{"[1,3)"}'],
@@ -81,6 +86,8 @@ const setUp = `
   create domain positives as int[];
   create domain details as jsonb;
   create domain more_details as details;
+  create domain plain as json;
+  create domain lists as json[];
   create schema original; create schema mirrored`;
 
 /** Where sessions read and write values in ways of their own. */

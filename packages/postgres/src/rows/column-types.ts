@@ -65,9 +65,15 @@ export function converterOf(id: number, types: ReadonlyMap<number, CatalogType>)
   const type = types.get(id);
   if (type === undefined) return asText;
   if (type.base !== null) return converterOf(type.base, types);
-  if (type.element === null || type.delimiter !== ',') return asText;
+  if (type.element === null || type.delimiter !== ',' || isArray(type.element, types)) return asText;
   const convert = converterOf(type.element, types);
   return (text) => toArray(text, convert);
+}
+
+/** Of domains that are arrays there are arrays whose elements cannot be told from further dimensions. */
+function isArray(id: number, types: ReadonlyMap<number, CatalogType>): boolean {
+  const type = types.get(id);
+  return type !== undefined && (type.base === null ? type.element !== null : isArray(type.base, types));
 }
 
 /** An array whose indexes do not begin at 1 says so in its text, which no value of ours can: it stays text. */
