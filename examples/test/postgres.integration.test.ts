@@ -51,7 +51,7 @@ async function numberFrom(query: string): Promise<number> {
 test('file-to-postgres.yaml stores each order once with its total, also when it is run again', async () => {
   expect(await sluice(folder, ['validate', exampleFile('file-to-postgres.yaml'), ...env])).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('effectively once'),
+    stdout: expect.stringMatching(/effectively once.*makes a missing table with the columns of/s),
   });
   for (const run of ['first', 'second']) {
     const ended = await sluice(folder, ['run', exampleFile('file-to-postgres.yaml'), ...env]);

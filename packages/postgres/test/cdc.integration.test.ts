@@ -30,10 +30,12 @@ describe.each([15, 18] as const)('changes of Postgres %i', (version) => {
     await database.rows(`alter table ${table} replica identity full`);
     await database.rows(`insert into ${table} values (1, 'a', null)`);
     await database.rows(`update ${table} set name = 'b'`);
+    await database.rows(`update ${table} set id = -1`);
     await database.rows(`delete from ${table}`);
-    const [, update, remove] = await reader.take(3);
+    const [, update, move, remove] = await reader.take(4);
     expect(update).toMatchObject({ key: { id: 1 }, before: { id: 1, name: 'a', rest: null }, payload: { name: 'b' } });
-    expect(remove).toMatchObject({ key: { id: 1 }, before: { id: 1, name: 'b', rest: null }, payload: null });
+    expect(move).toMatchObject({ key: { id: -1 }, before: { id: 1, name: 'b', rest: null }, payload: { id: -1 } });
+    expect(remove).toMatchObject({ key: { id: -1 }, before: { id: -1, name: 'b', rest: null }, payload: null });
   });
 
   it('tells the key before an update that changes it', async () => {

@@ -16,6 +16,7 @@ import {
   postgres,
   type SslMode,
 } from '../src/index.js';
+import { cdcConfig } from './cdc.js';
 import { useDatabase } from './database.js';
 import { forwarder } from './forwarder.js';
 
@@ -171,29 +172,65 @@ describe('a connection', () => {
     expect(await counted({ maxConnections: 3 })).toBe(1);
   });
 
-  test('follows a server whose name leads to another address', async () => {
-    const table = await database.table('id int');
+  /** A name that leads to the server by one address, and by another one when it has moved. */
+  async function movingServer(): Promise<{ readonly host: string; readonly port: number; move(): Promise<void> }> {
     const { hostname, port } = new URL(database.server.directUrl);
     const there = { host: hostname, port: Number(port) };
+    const host = uniqueName('moving');
     let address = '127.0.0.1';
-    const addresses: string[] = [];
     const lookUp = vi.spyOn(dns, 'lookup').mockImplementation(((name: string, ...rest: unknown[]) => {
-      if (name === 'moving.test') addresses.push(address);
       const callback = rest.at(-1) as (error: null, found: LookupAddress[]) => void; // as net calls it
-      callback(null, [{ address: name === 'moving.test' ? address : name, family: 4 }]);
+      callback(null, [{ address: name === host ? address : name, family: 4 }]);
     }) as typeof dns.lookup);
     onTestFinished(() => lookUp.mockRestore());
-    const before = await forwarder(there, { host: '127.0.0.1', port: 0 });
-    const sink = await sinkOf(table, { host: 'moving.test', port: before.port }).open();
+    const before = await forwarder(there, { host: address, port: 0 });
+    return {
+      host,
+      port: before.port,
+      move: async () => {
+        await before.close();
+        address = '127.0.0.2';
+        const after = await forwarder(there, { host: address, port: before.port });
+        onTestFinished(() => after.close());
+      },
+    };
+  }
+
+  test('follows a server whose name leads to another address, to write', async () => {
+    const table = await database.table('id int');
+    const { move, ...place } = await movingServer();
+    const sink = await sinkOf(table, place).open();
     onTestFinished(() => sink.close());
     await sink.write([{ payload: { id: 1 } }]);
-    await before.close();
-    const after = await forwarder(there, { host: '127.0.0.2', port: before.port });
-    onTestFinished(() => after.close());
-    address = '127.0.0.2';
+    await move();
     await sink.write([{ payload: { id: 2 } }]);
     expect(await database.rows(`SELECT * FROM ${table} ORDER BY id`)).toEqual([{ id: 1 }, { id: 2 }]);
-    expect(new Set(addresses)).toEqual(new Set(['127.0.0.1', '127.0.0.2']));
+  });
+
+  test('follows it to read, too, and asks for the password anew', async () => {
+    const table = await database.table('id int PRIMARY KEY');
+    const { move, ...place } = await movingServer();
+    const { url: _url, ...config } = cdcConfig(database, { tables: [table], snapshot: 'initial' });
+    const password = vi.fn(async () => 'postgres');
+    const account = { user: 'postgres', database: 'postgres' };
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const read: unknown[] = [];
+    const source = postgres.source({ ...config, ...place, ...account }, { password });
+    await database.rows(`INSERT INTO ${table} VALUES (1)`);
+    for await (const { messages, commit } of source.read({ signal: stop.signal })) {
+      read.push(...messages.map(({ payload }) => payload));
+      await commit();
+      if (messages.length === 0) continue;
+      if (read.length === 1) await database.rows(`INSERT INTO ${table} VALUES (2)`);
+      else if (read.length === 2) {
+        password.mockClear();
+        await move();
+        await database.rows(`INSERT INTO ${table} VALUES (3)`);
+      } else break;
+    }
+    expect(read).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+    expect(password).toHaveBeenCalled();
   });
 
   test('survives a restart of the server', async () => {
