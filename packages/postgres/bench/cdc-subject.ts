@@ -57,6 +57,17 @@ async function readByPipeline(): Promise<void> {
 }
 
 const epochMs = 946_684_800_000;
+/** About what a batch of the pipeline has, in a transaction that is larger. */
+const batchRows = 2500;
+
+type Header = readonly [name: string, value: unknown];
+
+interface Row {
+  readonly id: number | bigint | null;
+  readonly name: string | null;
+  readonly amount: number | null;
+  readonly note: string | null;
+}
 
 async function readByHand(): Promise<void> {
   // pg knows `replication`; its types do not.
@@ -76,25 +87,27 @@ async function readByHand(): Promise<void> {
   };
   const timer = setInterval(confirm, 1000);
   const finished = Promise.withResolvers<void>();
-  let transaction = { timestamp: 0, lsn: '', id: 0, commitTime: '' };
+  let transaction: { readonly timestamp: number; readonly headers: readonly Header[] } = { timestamp: 0, headers: [] };
+  let rows: Row[] = [];
+  const handOver = (count: number, isEnd: boolean): void => {
+    const { timestamp, headers } = transaction;
+    const batch = rows.slice(0, count).map((row) => ({ key: { id: row.id }, payload: row, timestamp, headers }));
+    const last = batch.at(-1);
+    if (isEnd && last !== undefined) last.headers = [...headers, ['transactionEnd', true]];
+    rows = rows.slice(count);
+    for (const message of batch) see(message.key, message.payload, message.timestamp, message.headers);
+  };
   client.connection.on('copyData', ({ chunk }: { readonly chunk: Buffer }) => {
     if (chunk[0] === 0x6b) return confirm();
     if (chunk[0] !== 0x77) return;
     received = chunk.readBigUInt64BE(1);
     const kind = chunk[25];
-    if (kind === 0x42) {
-      const lsn = `${chunk.readUInt32BE(26).toString(16)}/${chunk.readUInt32BE(30).toString(16)}`;
-      const time = new Date(epochMs + Number(chunk.readBigInt64BE(34) / 1000n));
-      transaction = { timestamp: time.getTime(), lsn, id: chunk.readUInt32BE(42), commitTime: time.toISOString() };
-    } else if (kind === 0x49) {
-      const row = rowAt(chunk, 31);
-      const headers = [
-        { name: 'transactionId', value: transaction.id },
-        { name: 'lsn', value: transaction.lsn },
-        { name: 'commitTime', value: transaction.commitTime },
-      ];
-      see({ id: row.id }, row, transaction.timestamp, headers);
+    if (kind === 0x42) transaction = transactionAt(chunk);
+    else if (kind === 0x49) {
+      rows.push(rowAt(chunk, 31));
+      if (rows.length > batchRows) handOver(batchRows, false);
     } else if (kind === 0x43) {
+      handOver(rows.length, true);
       ended = chunk.readBigUInt64BE(35);
       if (seen >= total) finished.resolve();
     }
@@ -107,22 +120,42 @@ async function readByHand(): Promise<void> {
   stream.end();
 }
 
-interface Row {
-  readonly id: number;
-  readonly name: string;
-  readonly amount: number;
-  readonly note: string;
+function transactionAt(chunk: Buffer): { readonly timestamp: number; readonly headers: readonly Header[] } {
+  const lsn = `${chunk.readUInt32BE(26).toString(16)}/${chunk.readUInt32BE(30).toString(16)}`.toUpperCase();
+  const micros = chunk.readBigInt64BE(34);
+  const timestamp = epochMs + Number(micros / 1000n);
+  const commitTime = new Date(timestamp).toISOString().replace('Z', `${String(micros % 1000n).padStart(3, '0')}Z`);
+  const id = chunk.readUInt32BE(42);
+  const headers = [
+    ['transactionId', id],
+    ['lsn', lsn],
+    ['commitTime', commitTime],
+  ] as const;
+  return { timestamp, headers };
 }
 
-/** A row of the table "bench": all columns are texts, and none is NULL. */
+/** A row of the table "bench", which has no values that are stored away. */
 function rowAt(chunk: Buffer, columnsAt: number): Row {
   let at = columnsAt + 2; // the number of columns
-  const next = (): string => {
+  const next = (): string | null => {
+    if (chunk[at] === 0x6e) {
+      at++;
+      return null;
+    }
     const from = at + 5; // letter and length
     at = from + chunk.readInt32BE(at + 1);
     return chunk.toString('utf8', from, at);
   };
-  return { id: Number(next()), name: next(), amount: Number(next()), note: next() };
+  return { id: toInteger(next()), name: next(), amount: toNumber(next()), note: next() };
+}
+
+function toNumber(text: string | null): number | null {
+  return text === null ? null : Number(text);
+}
+
+function toInteger(text: string | null): number | bigint | null {
+  const number = toNumber(text);
+  return text === null || number === null || Number.isSafeInteger(number) ? number : BigInt(text);
 }
 
 const subjects: Record<CdcSubject, () => Promise<void>> = { pipeline: readByPipeline, 'bare client': readByHand };

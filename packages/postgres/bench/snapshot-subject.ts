@@ -48,15 +48,31 @@ interface Row {
 
 function unescaped(text: string | undefined): string | null {
   if (text === undefined || text === '\\N') return null;
-  // The test data escapes nothing that JSON does not.
+  // The data of the benchmark escapes nothing that JSON does not.
   return text.includes('\\') ? String(JSON.parse(`"${text.replaceAll('"', '\\"')}"`)) : text;
+}
+
+function toInteger(text: string | undefined): number | bigint | null {
+  if (text === undefined || text === '\\N') return null;
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+function toNumber(text: string | undefined): number | null {
+  return text === undefined || text === '\\N' ? null : Number(text);
 }
 
 async function readByCopy(): Promise<number> {
   const client = new pg.Client(url);
   await client.connect();
-  const timestamp = Date.now();
-  const headers: readonly unknown[] = [];
+  const state = 'SELECT pg_current_wal_insert_lsn()::text AS lsn';
+  const { lsn } = (await client.query<{ lsn: string }>(state)).rows[0] ?? { lsn: '' };
+  const now = new Date();
+  const timestamp = now.getTime();
+  const headers: readonly unknown[] = [
+    ['lsn', lsn],
+    ['commitTime', now.toISOString()],
+  ];
   const stream = client.query(copyTo('COPY (SELECT id, name, amount, note FROM bench ORDER BY id) TO STDOUT'));
   let count = 0;
   let rest = '';
@@ -66,7 +82,7 @@ async function readByCopy(): Promise<number> {
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const [id, name, amount, note] = line.split('\t');
-      const payload = { id: Number(id), name: unescaped(name), amount: Number(amount), note: unescaped(note) };
+      const payload = { id: toInteger(id), name: unescaped(name), amount: toNumber(amount), note: unescaped(note) };
       rows.push({ key: { id: payload.id }, payload, timestamp, headers });
     }
     if (rows.length < 10_000) continue;
