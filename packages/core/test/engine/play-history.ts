@@ -1,12 +1,12 @@
 import { type ConnectorError, isConnectorError } from '../../src/error.js';
 import type { PipelineEvent } from '../../src/pipeline-definition.js';
 import { type MemoryInstance, type MemorySystem, memorySystem } from '../../src/testing/index.js';
-import type { History, HistoryEvent, MessageKind } from './history.js';
+import type { History, HistoryEvent } from './history.js';
 import { Journal } from './journal.js';
 import { MendedMessages } from './mended-messages.js';
-import { messageId } from './model-message.js';
 import { definePipeline, shutdownTimeoutMs } from './model-pipeline.js';
 import { type PlayedSource, playedSources } from './played-source.js';
+import { produce, produceAll } from './produce.js';
 import { seededRandom } from './seeded-random.js';
 import { type Watched, watchHistory } from './watch-history.js';
 
@@ -65,22 +65,6 @@ export async function playHistory(history: History): Promise<Played> {
   await player.play();
   const { lives, problems, dropped } = player;
   return { history, system, lives, journal, problems, sources, dropped };
-}
-
-function produceAll(system: MemorySystem, { stream, config, partitions, kinds }: PlayedSource): void {
-  for (const [index, name] of partitions.entries()) produce(system, stream, name, kinds[index] ?? []);
-  if (config.bounded && config.partitions !== 'assigned') system.stream(stream).end();
-}
-
-function produce(system: MemorySystem, stream: string, partition: string, kinds: readonly MessageKind[]): void {
-  const first = system.stream(stream).log(partition).entries.length;
-  const messages = kinds.map((kind, index) => ({
-    key: messageId({ stream, partition, index: first + index }, kind),
-    payload: Buffer.from('x'),
-    ...(kind === 'broken' ? { failure: new Error('broken') } : {}),
-    control: kind === 'control',
-  }));
-  system.stream(stream).produce(partition, messages);
 }
 
 interface Script {
