@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import type { Client, QueryResult, QueryResultRow } from 'pg';
 import { endClient } from '../end-client.js';
 import { quoted, quotedList } from '../identifier.js';
+import { CopyQuery } from './copy-query.js';
 
 /** More would slow the catalog down; each is one for a table and the columns that are written. */
 const maxStagingTables = 50;
@@ -47,13 +47,7 @@ export class Session {
    * @param onSent is called when all of its rows are on their way
    */
   async copy(sql: string, chunks: readonly Uint8Array[], onSent?: () => void): Promise<void> {
-    const { from } = await import('pg-copy-streams');
-    const stream = this.client.query(from(sql));
-    const finished = once(stream, 'finish');
-    for (const chunk of chunks.slice(0, -1)) stream.write(chunk);
-    stream.write(chunks.at(-1) ?? '', () => onSent?.());
-    stream.end();
-    await finished;
+    await this.client.query(new CopyQuery(sql, chunks, onSent)).done;
   }
 
   /**
