@@ -61,6 +61,31 @@ test('a query goes no further than where nothing can be committed any more', asy
   ]);
 });
 
+test('start: latest brings what comes after the last row of a query, which a row of the future does not hide', async () => {
+  const table = await database.table('id int primary key, at timestamptz not null default now()');
+  await database.rows(`insert into ${table} values (1, now()), (2, now()), (9, now() + interval '1 hour')`);
+  const query = { query: `select * from ${table}`, cursor: 'at', key: ['id'] };
+  for (const [given, settings] of [
+    [{ start: 'latest' }, {}],
+    [{}, { start: 'latest' }],
+  ] as const) {
+    const reader = new Reader(await openSource(pollConfig(database, { ...query, ...given })), settings);
+    await expect.poll(() => reader.failure ?? reader.position, patience).toBeDefined();
+    expect(reader.messages).toEqual([]);
+    const [row] = await database.rows(`insert into ${table} select max(id) + 1 from ${table} returning id`);
+    await reader.take(1);
+    expect(column(reader, 'id')).toEqual([row?.['id']]);
+    await reader.stop();
+    const later = await readAll(pollConfig(database, { ...query, bounded: true }), { position: reader.position });
+    expect(later.messages).toEqual([]);
+  }
+});
+
+test('a query that takes longer than statementTimeoutMs is given up', async () => {
+  const query = { query: 'select 1 as id, pg_sleep(60)::text as slow', cursor: 'id', key: ['id'] };
+  expect(await refusal(pollConfig(database, { ...query, statementTimeoutMs: 1000 }))).toMatchObject({ code: '57014' });
+});
+
 test('views, partitioned tables and names that need quotes are read', async () => {
   const table = await database.table('"Id" int primary key, "Changed at" int not null');
   await database.rows(`create schema "Odd.Schema"; create view "Odd.Schema"."a ""view" as select * from ${table};

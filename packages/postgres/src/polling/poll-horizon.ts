@@ -1,6 +1,6 @@
 import { quoted } from '../identifier.js';
 import type { TextClient } from '../text-client.js';
-import { isTime, type PollTarget } from './poll-target.js';
+import { isTime, type OrderColumn, type PollTarget } from './poll-target.js';
 
 /** Which transactions are under way. */
 export interface Horizon {
@@ -28,8 +28,7 @@ export async function lookAround(
   parameters: readonly unknown[],
 ): Promise<Horizon> {
   const column = `t.${quoted(cursor?.name ?? '')}`;
-  // Rows of the future say nothing about what is still to come.
-  const isPast = isTime(cursor?.type ?? '') ? ` and ${column} <= pg_catalog.now()` : '';
+  const isPast = pastOnly(cursor);
   const sql = `select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax,
     pg_catalog.to_json(array(${openSql})) as open,
     (select ${column} from ${from} as t where ${column} is not null${isPast} order by ${column} desc limit 1) as newest
@@ -44,16 +43,38 @@ export async function lookAround(
   };
 }
 
+/** Rows of the future say nothing about what is still to come. */
+function pastOnly(cursor: OrderColumn | undefined): string {
+  return cursor !== undefined && isTime(cursor.type) ? ` and t.${quoted(cursor.name)} <= pg_catalog.now()` : '';
+}
+
 /** The last row there is, by the values of its order columns; null when there is none. */
 export async function lastPlace(
   client: TextClient,
-  { from, order }: PollTarget,
+  target: PollTarget,
   parameters: readonly unknown[],
+): Promise<readonly string[] | null> {
+  return await last(client, target, { parameters, condition: '' });
+}
+
+/** The same without rows of the future. */
+export async function lastPastPlace(
+  client: TextClient,
+  target: PollTarget,
+  parameters: readonly unknown[],
+): Promise<readonly string[] | null> {
+  return await last(client, target, { parameters, condition: pastOnly(target.order[0]) });
+}
+
+async function last(
+  client: TextClient,
+  { from, order }: PollTarget,
+  { parameters, condition }: { readonly parameters: readonly unknown[]; readonly condition: string },
 ): Promise<readonly string[] | null> {
   const columns = order.map(({ name }) => `t.${quoted(name)}`);
   const present = columns.map((column) => `${column} is not null`).join(' and ');
   const by = columns.map((column) => `${column} desc`).join(', ');
-  const sql = `select ${columns.join(', ')} from ${from} as t where ${present} order by ${by} limit 1`;
+  const sql = `select ${columns.join(', ')} from ${from} as t where ${present}${condition} order by ${by} limit 1`;
   const [row] = (await client.query(sql, parameters)).rows;
   return row === undefined ? null : row.map((value) => value ?? '');
 }

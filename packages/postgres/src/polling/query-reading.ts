@@ -1,7 +1,7 @@
 import type { Position, ReadOptions, SourceBatch } from '@sluice/core/driver';
 import { PageReader, type PollSurroundings } from './page-reader.js';
 import { pause, settlingMs } from './pause.js';
-import { lastPlace, lookAround, SettledCursor } from './poll-horizon.js';
+import { lastPastPlace, lookAround, SettledCursor } from './poll-horizon.js';
 import { lost, type PollPosition, parsePollPosition } from './poll-position.js';
 import { namesOf, type PollTarget } from './poll-target.js';
 
@@ -31,7 +31,7 @@ export class QueryReading {
     if (sweep !== undefined) this.#top = (sweep.isNew ? sweep.at : sweep.top) ?? null;
     if (typeof sweep?.before === 'string') throw lost('is one of a table');
     if (sweep === undefined && start === 'latest') {
-      this.#top = await lastPlace(client, target, config.parameters);
+      this.#top = await lastPastPlace(client, target, config.parameters);
       sweep = this.#from(target, this.#top);
       yield { messages: [], position: sweep, bytes: 0 };
     }
