@@ -1,4 +1,11 @@
-import type { DriverContext, Position, ReadOptions, SourceBatch, SourceDriver } from '@sluice/core/driver';
+import {
+  ConnectorError,
+  type DriverContext,
+  type Position,
+  type ReadOptions,
+  type SourceBatch,
+  type SourceDriver,
+} from '@sluice/core/driver';
 import { guardedRead } from '../guarded-read.js';
 import type { PostgresOptions } from '../options.js';
 import { lookAtPolled, type PolledSystem } from '../polling/polled-system.js';
@@ -19,7 +26,10 @@ export async function openListenSource(
   const { signal } = context;
   const client = await TextClient.open(config, options, { name: `sluice ${context.pipeline}`, signal });
   try {
-    if (!catchesUp(config)) return await NotificationSource.start(client, config, context);
+    if (!catchesUp(config)) {
+      await checkNotifies(client);
+      return await NotificationSource.start(client, config, context);
+    }
     const system = await lookAtPolled(client, config);
     if (config.install) await installTrigger(config, options, context);
     const { channels, pingIntervalMs } = config;
@@ -40,9 +50,17 @@ export async function checkListenSource(
   const client = await TextClient.open(config, options, { name: 'sluice check', signal });
   try {
     if (catchesUp(config)) await lookAtPolled(client, config);
+    else await checkNotifies(client);
   } finally {
     await client.close();
   }
+}
+
+/** @throws {ConnectorError} `unsupported` when the server has no notifications */
+async function checkNotifies(client: TextClient): Promise<void> {
+  const row = await client.one('select pg_catalog.pg_is_in_recovery() as standby');
+  if (row?.['standby'] !== 't') return;
+  throw new ConnectorError('unsupported', 'the server is a standby, which has no notifications. Listen on the primary');
 }
 
 interface Opened {
