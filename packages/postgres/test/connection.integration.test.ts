@@ -211,7 +211,7 @@ describe('a connection', () => {
     const table = await database.table('id int PRIMARY KEY');
     const { move, ...place } = await movingServer();
     const { url: _url, ...config } = cdcConfig(database, { tables: [table], snapshot: 'initial' });
-    const password = vi.fn(async () => 'postgres');
+    const password = vi.fn<() => Promise<string>>(async () => 'postgres');
     const account = { user: 'postgres', database: 'postgres' };
     const stop = new AbortController();
     onTestFinished(() => stop.abort());
