@@ -8,6 +8,7 @@ import {
 import type { Client } from 'pg';
 import type { CdcSourceConfig } from '../src/changes/cdc-config.js';
 import { changeConnector } from './change-connector.js';
+import { joinedConnector } from './joined-connector.js';
 import {
   carriesRows,
   harnessOf,
@@ -20,19 +21,26 @@ import {
 
 const walSenderTimeoutMs = 2000;
 
-/** The harness of `mode: cdc`. */
-export async function openCdcHarness(version: PostgresVersion): Promise<Harness> {
+/** The harness of `mode: cdc`, with the rows that are there or without them. */
+export async function openCdcHarness(version: PostgresVersion, snapshot: 'initial' | 'never'): Promise<Harness> {
   const server = await startPostgres({ version, settings: { wal_sender_timeout: `${walSenderTimeoutMs}ms` } });
   return {
     ...harnessOf(server),
-    connector: changeConnector.descriptor,
-    module: { url: new URL('change-connector.ts', import.meta.url).href, name: 'changeConnector' },
-    source: sourceHarness(server),
+    ...(snapshot === 'never'
+      ? {
+          connector: changeConnector.descriptor,
+          module: { url: new URL('change-connector.ts', import.meta.url).href, name: 'changeConnector' },
+        }
+      : {
+          connector: joinedConnector.descriptor,
+          module: { url: new URL('joined-connector.ts', import.meta.url).href, name: 'joinedConnector' },
+        }),
+    source: sourceHarness(server, snapshot),
   };
 }
 
-function sourceHarness(server: PostgresServer): SourceHarness {
-  const base = { mode: 'cdc', snapshot: 'never', ...patience, statusIntervalMs: 300 } as const;
+function sourceHarness(server: PostgresServer, snapshot: 'initial' | 'never'): SourceHarness {
+  const base = { mode: 'cdc', snapshot, ...patience, statusIntervalMs: 300 } as const;
   return {
     carries: carriesRows,
     ...wrongConfigs(server, { ...base, slot: 'nowhere', publication: 'nowhere' }),
@@ -42,13 +50,20 @@ function sourceHarness(server: PostgresServer): SourceHarness {
       await using(server, async (client) => {
         await client.query(`create table ${name} (id bigserial primary key, key bytea, payload bytea)`);
         await client.query(`create publication ${name} for table ${name}`);
-        await client.query(`select pg_create_logical_replication_slot('${name}', 'pgoutput')`);
+        if (snapshot === 'never')
+          await client.query(`select pg_create_logical_replication_slot('${name}', 'pgoutput')`);
       });
-      const config: CdcSourceConfig = { ...base, url: server.url, slot: name, publication: name };
+      const config: CdcSourceConfig = {
+        ...base,
+        url: server.url,
+        slot: name,
+        publication: name,
+        create: snapshot === 'initial',
+      };
       const onePartition = { because: 'the log of changes is one partition' };
       return {
         config,
-        partitions: ['changes'],
+        partitions: [snapshot === 'never' ? 'changes' : ''],
         produce: (messages) => insertRows(server, name, messages),
         committed: { because: 'a slot counts no messages, and learns only ends of transactions' },
         discard: { because: 'the server forgets nothing of a slot that is being read' },

@@ -1,5 +1,5 @@
 import { conformance } from '@sluice/testkit';
 import { openCdcHarness } from './conformance-harness.js';
 
-for (const version of [15, 18] as const)
-  conformance(() => openCdcHarness(version), { title: `changes of Postgres ${version}` });
+conformance(() => openCdcHarness(15, 'never'), { title: 'changes of Postgres 15' });
+conformance(() => openCdcHarness(18, 'initial'), { title: 'rows of Postgres 18, then their changes' });
