@@ -68,7 +68,10 @@ interface Described<Schema extends z.ZodType, Options> {
   discover?(config: z.output<Schema>, options: Options, signal: AbortSignal): Promise<readonly Discovered[]>;
   /** What the config means that a user may not expect, a sentence each. `validate` shows them. Opens nothing. */
   remarks?(config: z.output<Schema>): readonly string[];
-  /** Names what a pipeline made outside (slots, groups, topics), one line each, and removes it when asked. */
+  /**
+   * Names what a pipeline made outside (slots, groups, topics), one line each, and removes it when asked. What may change by
+   * itself, as a size, stands in parentheses at the end of its line.
+   */
   teardown?(config: z.output<Schema>, options: Options, request: TeardownRequest): Promise<readonly string[]>;
 }
 

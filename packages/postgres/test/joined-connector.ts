@@ -9,10 +9,8 @@ import {
 } from '@sluice/core/driver';
 import { postgres } from '@sluice/postgres';
 
-const { source: found, ...descriptor } = postgres.descriptor;
-if (found === undefined) throw new Error('there is no source');
-// It is asked for where changes are read alone, and knows no difference.
-const { teardown: _, ...source } = found;
+const { source, ...descriptor } = postgres.descriptor;
+if (source === undefined) throw new Error('there is no source');
 
 /** Positions by the names of the partitions that were read so far. */
 type Positions = Readonly<Record<string, Position>>;

@@ -103,6 +103,17 @@ export const openMutants: readonly Mutant[] = [
     })),
   },
   {
+    behaviour: 'the teardown of a source lists what a pipeline made outside, and leaves nothing when it removes',
+    what: 'says of another thing that it removed it',
+    says: /and removes "something else"/,
+    mutate: brokenHalves(({ teardown }) => ({
+      teardown: async (config, options, request) => {
+        const lines = (await teardown?.(config, options, request)) ?? [];
+        return request.remove ? lines.map(() => 'something else') : lines;
+      },
+    })),
+  },
+  {
     behaviour: 'the teardown of a sink lists what a pipeline made outside, and leaves nothing when it removes',
     what: 'removes when it is to list',
     says: /to list what there is changes it/,
