@@ -66,12 +66,35 @@ interface Table {
   store(messages: readonly Message[]): Promise<void>;
 }
 
+/**
+ * Begins when nobody else writes. SQLite's own wait would stop the whole process, and with it another instance in this
+ * process that is about to commit.
+ */
+async function begin(database: DatabaseSync): Promise<void> {
+  database.exec('PRAGMA busy_timeout = 0');
+  try {
+    for (let tries = 0; !beginsAtOnce(database, tries < 1000); tries++) await delay(5);
+  } finally {
+    database.exec('PRAGMA busy_timeout = 5000');
+  }
+}
+
+function beginsAtOnce(database: DatabaseSync, mayWait: boolean): boolean {
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    return true;
+  } catch (error) {
+    if (mayWait && error instanceof Error && error.message === 'database is locked') return false;
+    throw error;
+  }
+}
+
 function openTable(database: DatabaseSync): Table {
   const insert = database.prepare('INSERT INTO message (payload, key, headers, timestamp) VALUES (?, ?, ?, ?)');
   return {
     database,
     async transaction(action) {
-      database.exec('BEGIN IMMEDIATE');
+      await begin(database);
       try {
         const result = await action();
         database.exec('COMMIT');
@@ -133,7 +156,7 @@ function openAtomicSink(
   async function beginAnother(): Promise<void> {
     database.exec('COMMIT');
     await delay(5);
-    database.exec('BEGIN IMMEDIATE');
+    await begin(database);
   }
 
   async function record(checkpoint: Checkpoint): Promise<void> {
