@@ -98,14 +98,15 @@ function branchOut(
   writers: readonly SinkWriter[],
   segment: Segment,
   flow: Flow,
-  outgoing: readonly Outgoing[] = [],
+  all: Outgoing[] = [],
 ): void | Promise<void> {
-  const all = [...outgoing];
-  for (const writer of writers.slice(all.length)) {
+  while (all.length < writers.length) {
+    const writer = writers[all.length] as SinkWriter; // it is below length
     const failures: BatchFailure[] = [];
     const own = runSteps(flow, writer.branch.steps, failures);
-    if (own instanceof Promise)
+    if (own instanceof Promise) {
       return own.then((after) => branchOut(hub, writers, segment, flow, [...all, { writer, flow: after, failures }]));
+    }
     all.push({ writer, flow: own, failures });
   }
   // What a slow step ends after its lease is lost is not written, so it is not finished either.
@@ -115,7 +116,10 @@ function branchOut(
 }
 
 function queue(hub: Hub, segment: Segment, all: readonly Outgoing[]): void {
-  const fatal = all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch)).flatMap(({ failures }) => failures);
+  const sound = all.every(({ failures }) => failures.length === 0);
+  const fatal = sound
+    ? []
+    : all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch)).flatMap(({ failures }) => failures);
   fatal.sort((a, b) => a.index - b.index);
   const count = fatal.length === 0 ? undefined : stopAt(hub, segment, fatal);
   for (const { writer, flow, failures } of all) {
