@@ -13,6 +13,10 @@ export function decodeStep(codec: Codec): Step {
       if (decodeMessage !== undefined) return decodeMessage(message.payload, message);
       return withPayload(message, codec.decode(message.payload, message));
     },
+    passes: (messages) => {
+      for (const { payload } of messages) if (ArrayBuffer.isView(payload)) return false;
+      return true;
+    },
   };
 }
 
