@@ -1,6 +1,7 @@
 import { ConnectorError } from '@sluice/core/driver';
 import { nameOfTable, quotedTable } from '../identifier.js';
 import { type CatalogType, converterOf, typesSql } from '../rows/column-types.js';
+import { blankRow } from '../rows/row.js';
 import type { TableShape } from '../rows/table-shape.js';
 import type { TextClient, TextColumn } from '../text-client.js';
 import type { PolledSettings } from './polled-fields.js';
@@ -157,6 +158,7 @@ async function describe(
     },
     columns: columns.map(({ name, typeId }) => ({ name, convert: converterOf(typeId, byId), isIdentity: false })),
     keyColumns: key.map((name) => columns.findIndex((column) => column.name === name)),
+    blank: blankRow(columns),
   };
   return { shape, types };
 }

@@ -52,7 +52,7 @@ function toBatch(rows: readonly PlacedRow[], target: PollTarget, bytes: number):
 }
 
 function toMessage(texts: TextRow, { shape, order: [cursor] }: PollTarget): Message {
-  const payload = newRow(shape.columns, texts, undefined);
+  const payload = newRow(shape, texts, undefined);
   const isInstant = /^timestamp.* with time zone$/.test(cursor?.type ?? '');
   const value = payload[cursor?.name ?? ''];
   const time = isInstant && typeof value === 'string' ? Date.parse(value) : Number.NaN; // of infinity, too

@@ -1,5 +1,6 @@
 import type { Header, Message, Operation, Value } from '@sluice/core/driver';
 import type { OldRow, Tuple } from '../changes/pgoutput.js';
+import { type Row, setField } from './row.js';
 import type { ShapeColumn, TableShape } from './table-shape.js';
 
 /** What happened to a row. */
@@ -17,8 +18,6 @@ export interface TransactionMark {
   readonly timestamp: number;
 }
 
-type Row = { [name: string]: Value };
-
 /** Makes a message of a change of a row, or of the truncation of a table. */
 export function toChangeMessage(
   shape: TableShape,
@@ -27,7 +26,7 @@ export function toChangeMessage(
 ): Message {
   const { columns, schema, topic } = shape;
   const before = change.old === undefined ? undefined : oldRow(columns, change.old);
-  const payload = change.row === undefined ? null : newRow(columns, change.row, before);
+  const payload = change.row === undefined ? null : newRow(shape, change.row, before);
   return {
     topic,
     key: keyOf(shape, payload ?? before),
@@ -41,18 +40,22 @@ export function toChangeMessage(
 }
 
 /** The row of these texts. A value that did not change and was not sent is absent, unless the old row holds it. */
-export function newRow(columns: readonly ShapeColumn[], tuple: Tuple, before: Row | undefined): Row {
-  const row: Row = {};
+export function newRow({ columns, blank }: TableShape, tuple: Tuple, before: Row | undefined): Row {
+  const row: Row = { ...blank };
   for (let index = 0; index < columns.length; index++) {
     const column = columns[index];
     const text = tuple[index];
     if (column === undefined) continue;
-    if (text === undefined) {
-      const unchanged = before?.[column.name];
-      if (unchanged !== undefined) setField(row, column.name, unchanged);
-    } else setField(row, column.name, text === null ? null : column.convert(text));
+    if (text === undefined) setUnchanged(row, column.name, before);
+    else if (text !== null) row[column.name] = column.convert(text);
   }
   return row;
+}
+
+function setUnchanged(row: Row, name: string, before: Row | undefined): void {
+  const unchanged = before?.[name];
+  if (unchanged === undefined) delete row[name];
+  else row[name] = unchanged;
 }
 
 /** Of a row of which only the replica identity was sent, the other columns are unknown, not null. */
@@ -65,13 +68,6 @@ function oldRow(columns: readonly ShapeColumn[], { kind, row: tuple }: OldRow): 
     setField(row, column.name, text === null ? null : column.convert(text));
   }
   return row;
-}
-
-function setField(row: Row, name: string, value: Value): void {
-  // Assigning to a column of this name would change the object's prototype instead.
-  if (name === '__proto__')
-    Object.defineProperty(row, name, { value, enumerable: true, writable: true, configurable: true });
-  else row[name] = value;
 }
 
 /** The key columns of a row; null when there are none, or one of them is not known. */

@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import type { Relation } from '../changes/pgoutput.js';
 import { nameOfTable } from '../identifier.js';
 import { type CatalogType, type Convert, converterOf, typesSql } from './column-types.js';
+import { blankRow, type Row } from './row.js';
 
 /** What is needed to make messages of the rows of a table, as it looked when they were written. */
 export interface TableShape {
@@ -12,6 +13,8 @@ export interface TableShape {
   readonly columns: readonly ShapeColumn[];
   /** The columns that make the key of a message, by index and in the order of the key; empty when there is no key. */
   readonly keyColumns: readonly number[];
+  /** See {@link blankRow}. */
+  readonly blank: Readonly<Row>;
 }
 
 export interface ShapeColumn {
@@ -66,6 +69,7 @@ export async function shapeOf(client: Client, relation: Relation): Promise<Table
       isIdentity: isKey,
     })),
     keyColumns,
+    blank: blankRow(relation.columns),
   };
 }
 

@@ -4,9 +4,8 @@ import { formatLsn, parseLsn } from '../changes/lsn.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
 import { type TransactionMark, toChangeMessage } from '../rows/change-message.js';
-import type { TableShape } from '../rows/table-shape.js';
 import { type ChunkPart, type ChunkPosition, type KeyTexts, toChunkPosition } from './chunk-position.js';
-import { CopyLines, copyValues } from './copy-text.js';
+import { CopyRows, CopyTexts } from './copy-text.js';
 import { fromTable, type ReadScope, type ReadShape, type ReadTable, readShape, readTable } from './read-table.js';
 import type { Chunk, KeyColumn } from './snapshot-plan.js';
 
@@ -45,10 +44,9 @@ export async function* readChunk(client: Client, request: ChunkRequest): AsyncGe
     const { to } = await import('pg-copy-streams');
     await setBounds(client, request);
     const data = client.query(to(copySql(opened.table, request)))[Symbol.asyncIterator]();
-    const lines = new CopyLines();
+    const texts = new CopyTexts();
     for (let next = await heard(data, client, request); next.done !== true; next = await heard(data, client, request)) {
-      batches.add(lines.add(next.value as Buffer)); // it is no stream of text
-      for (let batch = batches.full(); batch !== undefined; batch = batches.full()) yield batch;
+      yield* batches.add(texts.add(next.value as Buffer)); // it is no stream of text
     }
   }
   yield batches.last();
@@ -177,7 +175,9 @@ class ChunkBatches {
   readonly #request: ChunkRequest;
   readonly #opened: Opened;
   readonly #overhead: number;
-  #lines: string[] = [];
+  #messages: Message[] = [];
+  /** What each of them has in the columns of the key, one after the other. */
+  #keys: string[] = [];
   #bytes = 0;
   #rows: number;
 
@@ -188,70 +188,56 @@ class ChunkBatches {
     this.#rows = request.from.rows;
   }
 
-  add(lines: readonly string[]): void {
-    for (const line of lines) {
-      this.#lines.push(line);
-      this.#bytes += line.length + this.#overhead;
-    }
-  }
-
-  /** A batch when there is more than fits into one. */
-  full(): SourceBatch | undefined {
+  /** Adds whole rows. Gives a batch when there is more than fits into one. */
+  *add(text: string): Generator<SourceBatch> {
+    const { table, mark } = this.#opened;
+    if (table === undefined) return;
+    const { shape } = table;
     const { maxMessages, maxBytes } = this.#request.options;
-    if (this.#lines.length < 2 || (this.#lines.length <= maxMessages && this.#bytes <= maxBytes)) return undefined;
-    let count = 0;
-    let bytes = 0;
-    const most = Math.min(maxMessages, this.#lines.length - 1);
-    for (; count < most; count++) {
-      const size = (this.#lines[count]?.length ?? 0) + this.#overhead;
-      if (count > 0 && bytes + size > maxBytes) break;
-      bytes += size;
+    const rows = new CopyRows(text, shape.columns.length);
+    for (let row = rows.next(); row !== undefined; row = rows.next()) {
+      const bytes = rows.length + this.#overhead;
+      const count = this.#messages.length;
+      if (count > 0 && (count >= maxMessages || this.#bytes + bytes > maxBytes)) yield this.#cut(false);
+      this.#messages.push(toChangeMessage(shape, { operation: 'snapshot', old: undefined, row }, mark));
+      for (const index of shape.keyColumns) this.#keys.push(row[index] ?? '');
+      this.#bytes += bytes;
     }
-    return this.#cut(count, bytes, false);
   }
 
   last(): SourceBatch {
-    return this.#cut(this.#lines.length, this.#bytes, true);
+    return this.#cut(true);
   }
 
-  #cut(count: number, bytes: number, isLast: boolean): SourceBatch {
-    const lines = this.#lines.slice(0, count);
-    this.#lines = this.#lines.slice(count);
-    this.#bytes -= bytes;
+  #cut(isLast: boolean): SourceBatch {
+    const messages = this.#messages;
+    const keys = this.#keys;
+    const bytes = this.#bytes;
     const before = this.#rows;
-    this.#rows += count;
-    const positionAt = (index: number): SourceBatch['position'] =>
-      toChunkPosition(this.#position(before + index + 1, isLast && index + 1 === count ? undefined : lines[index]));
-    const position = isLast ? toChunkPosition(this.#position(this.#rows, undefined)) : positionAt(count - 1);
-    return { messages: this.#messages(lines), position, bytes, positionAt };
+    this.#messages = [];
+    this.#keys = [];
+    this.#bytes = 0;
+    this.#rows += messages.length;
+    const columns = messages.length === 0 ? 0 : keys.length / messages.length;
+    const positionAt = (index: number): SourceBatch['position'] => {
+      const key = keys.slice(index * columns, (index + 1) * columns);
+      return toChunkPosition(
+        this.#position(before + index + 1, isLast && index + 1 === messages.length ? undefined : key),
+      );
+    };
+    const position = isLast ? toChunkPosition(this.#position(this.#rows, undefined)) : positionAt(messages.length - 1);
+    return { messages, position, bytes, positionAt };
   }
 
-  #messages(lines: readonly string[]): Message[] {
-    const { table, mark } = this.#opened;
-    if (table === undefined) return [];
-    const { shape } = table;
-    const columns = shape.columns.length;
-    return lines.map((line) =>
-      toChangeMessage(shape, { operation: 'snapshot', old: undefined, row: copyValues(line, columns) }, mark),
-    );
-  }
-
-  /** Just after a line; without one, at the end of the chunk. */
-  #position(rows: number, line: string | undefined): ChunkPosition {
+  /** Just after the row with a key; without one, at the end of the chunk. */
+  #position(rows: number, key: KeyTexts | undefined): ChunkPosition {
     const { from, isRepeated } = this.#request;
-    const { snapshot, lsn, table } = this.#opened;
+    const { snapshot, lsn } = this.#opened;
     const since = isRepeated ? from.since : snapshot;
     const part = (to: KeyTexts | undefined): ChunkPart => ({ to, snapshot, since: isRepeated ? since : undefined });
     const base = { plan: from.plan, since, lsn };
-    if (line === undefined) return { ...base, rows, parts: [...from.parts, part(undefined)] };
-    const key = table === undefined ? [] : keyOf(table.shape, line);
     // Without a key there is no place in a table to go on from.
-    return key.length === 0 ? { ...base, rows, parts: [] } : { ...base, rows, parts: [...from.parts, part(key)] };
+    if (key?.length === 0) return { ...base, rows, parts: [] };
+    return { ...base, rows, parts: [...from.parts, part(key)] };
   }
-}
-
-function keyOf({ columns, keyColumns }: TableShape, line: string): KeyTexts {
-  if (keyColumns.length === 0) return [];
-  const values = copyValues(line, columns.length);
-  return keyColumns.map((index) => values[index] ?? '');
 }
