@@ -179,6 +179,9 @@ export interface PipelineStats {
   readonly connectors: Readonly<Record<string, number>>;
   /** The settled position of every partition that has one. */
   readonly positions: Readonly<Record<string, unknown>>;
-  /** Source messages that were received and not settled when the run ended. 0 while it runs. */
+  /**
+   * Source messages that were received and not settled when the run ended, also those that were to be read again after a
+   * failure. 0 while it runs.
+   */
   readonly unsettled: number;
 }

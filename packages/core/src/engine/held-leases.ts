@@ -79,6 +79,7 @@ export class HeldLeases {
     const lease = new Lease(this.#plan, partition, driver);
     this.#leases.set(partition, lease);
     this.#run.leases.add(lease);
+    this.#run.stats.unread.resumed(lease.key, stored?.position);
     lease.reading = this.#read(lease, beginning);
     // The lease before may have ended between checkpoint and commit, and this one may have nothing to read.
     if (stored !== undefined && this.#run.settler.isDurable(lease, stored)) this.commit(lease, stored.position);
@@ -109,6 +110,7 @@ export class HeldLeases {
       if (finished && lease.driver.partitions === undefined && !this.#plan.source.capabilities.bounded) {
         throw new ConnectorError('not_connected', 'the source ended without being asked');
       }
+      if (finished) this.#run.stats.unread.forget(lease.key);
     } catch (thrown) {
       await this.#readFailed(lease, thrown);
     }
@@ -143,7 +145,9 @@ export class HeldLeases {
     await this.#endings.endIterator(lost);
     lost.discarded = true;
     this.#run.removeLease(lost);
-    if (!this.#run.stopping) this.begin(lost.driver, lost.partition, { stored: undefined, start });
+    if (this.#run.stopping) return;
+    if (start === 'latest') this.#run.stats.unread.forget(lost.key);
+    this.begin(lost.driver, lost.partition, { stored: undefined, start });
   }
 
   #lost(lease: Lease, error: ConnectorError): void {

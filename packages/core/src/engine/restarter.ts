@@ -15,8 +15,6 @@ import { sleep } from './sleep.js';
 export class Restarter {
   /** A restart is under way: nothing settles, begins or is written. */
   active = false;
-  /** Messages of discarded leases that are not read again yet. */
-  unread = 0;
   readonly #run: Run;
   readonly #settler: Settler;
   readonly #backoff: Backoff;
@@ -131,7 +129,6 @@ export class Restarter {
       if (lease.retained) continue;
       lease.discarded = true;
       lease.stopReading.abort();
-      this.unread += lease.unsettled.messages;
       if (lease.unsettled.messages > 0) lease.readsAgain = true;
       this.#run.discharge(lease);
       for (const each of this.#run.writers) each.drop(lease);
@@ -159,7 +156,6 @@ export class Restarter {
       failed.session.broken = true; // what it took over is in doubt, so it is not flushed any more
     else {
       for (const writer of writers) writer.unwritten();
-      this.unread = 0;
       this.#run.beginAgain((source) => this.#resumeAt(source, claimed));
     }
     for (const writer of writers) writer.gate.resume();

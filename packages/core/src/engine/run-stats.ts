@@ -8,6 +8,7 @@ import { currentInstruments, type Instruments } from './instruments.js';
 import type { Lease } from './lease.js';
 import type { ObservedSeries, Series } from './observed-series.js';
 import type { BranchPlan, SourcePlan } from './plan.js';
+import { Unread } from './unread.js';
 
 /** A write that has settled. */
 export interface SettledWrite {
@@ -33,6 +34,7 @@ export class RunStats {
   dropped = 0;
   unsettled = 0;
   inFlight = 0;
+  readonly unread: Unread = new Unread();
   readonly connectors: Map<string, number> = new Map();
   readonly positions: Map<string, unknown> = new Map();
   readonly #pipeline: string;
@@ -54,6 +56,7 @@ export class RunStats {
     this.receivedMessages += count;
     this.receivedBytes += bytes;
     this.inFlight += count;
+    this.unread.received(lease.key, count);
     const series = this.#ofSource(lease.source);
     series.consumed.value += count;
     series.receivedBytes.value += bytes;
@@ -128,8 +131,8 @@ export class RunStats {
   }
 
   /** The run is over: of its metrics only the totals go on being told. */
-  end(unsettledBesides: number): void {
-    this.unsettled = this.inFlight + unsettledBesides;
+  end(untold: number): void {
+    this.unsettled = this.inFlight + this.unread.total + untold;
     this.#ended = true;
     for (const { inFlight, unsettled } of this.#sources.values()) inFlight.value -= unsettled;
     for (const lag of this.#lag.values()) this.#instruments.lag.remove(lag);

@@ -176,7 +176,7 @@ export class Run implements Hub {
     for (const lease of this.leases) lease.lost = true;
     const closed = this.#closeAll();
     await (this.#drainedInTime ? closed : settles(this.plan.clock, closeMs, closed));
-    this.stats.end(this.restarter.unread + this.settler.untold);
+    this.stats.end(this.settler.untold);
     this.#failure ??= this.settler.saver?.failure;
   }
 
@@ -235,11 +235,7 @@ export class Run implements Hub {
   }
 
   commit(lease: Lease, position: Position): void {
-    this.#runnerOf(lease.source)?.commit(lease, position);
-  }
-
-  #runnerOf(source: SourcePlan): SourceRunner | undefined {
-    return this.#runners.find((runner) => runner.plan === source);
+    this.#runners.find((runner) => runner.plan === lease.source)?.commit(lease, position);
   }
 
   /** Ends what a lost lease has under way: queued messages are dropped, writes settle, and what the sinks took over is flushed. */
@@ -252,16 +248,18 @@ export class Run implements Hub {
 
   removeLease(lease: Lease): void {
     for (const writer of this.writers) writer.drop(lease);
-    if (this.stopping) this.restarter.unread += lease.unsettled.messages + lease.untold;
+    // The store can be told later, while the run goes on.
+    if (this.stopping || lease.source.owner === 'source') this.stats.unread.untold(lease.key, lease.untold);
     this.discharge(lease);
     this.leases.delete(lease);
     this.stats.leaseEnded(lease);
     this.changed.notify();
   }
 
-  /** What was received of a lease is held no more. */
+  /** What was received of a lease is held no more. It comes again; but what nobody can read again is lost, unless the run ends. */
   discharge(lease: Lease): void {
     const { unsettled } = lease;
+    if (this.stopping || !lease.retained) this.stats.unread.discarded(lease.key, unsettled.messages);
     this.budget.release(lease.held, unsettled.bytes);
     this.stats.settled(lease.source, unsettled.messages);
     lease.held = 0;

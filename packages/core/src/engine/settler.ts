@@ -166,6 +166,7 @@ export class Settler {
         try {
           await writer.session.flush(checkpoint);
         } catch (error) {
+          if (atomic) for (const [lease, finished] of taken) this.#run.stats.unread.doubt(lease.key, finished);
           this.#run.restarter.restart(writer, error as ConnectorError); // the session throws nothing else
           return false;
         }

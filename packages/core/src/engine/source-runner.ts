@@ -158,6 +158,7 @@ export class SourceRunner {
     if (this.#run.stopping || this.#failure !== undefined) return;
     const joining = this.#held.unheld(set);
     this.#held.set = set;
+    this.#run.stats.unread.forgetOthers(this.plan.id, set);
     if (joining.length > 0) await this.#begin(driver, joining);
   }
 

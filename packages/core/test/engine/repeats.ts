@@ -176,17 +176,8 @@ function isSettledBefore(played: Played, { source, first, second }: Repeat): boo
   const before = lives.find(({ instance }) => instance.name === first.instance);
   const after = lives.find(({ instance }) => instance.name === second.instance);
   if (before === undefined || after === undefined || endedBadly(before)) return false;
-  // What was lost with a lease, a connection or a flush counts as never read from then on.
-  const all = { id: first.id, instance: first.instance, begun: 0, begunMs: 0, until: second.at };
-  const lost =
-    isTakenBack(played, all) ||
-    journal.losses.some((loss) => loss.source === source.id) ||
-    journal.operations.some(
-      (record) =>
-        record.operation.instance === first.instance &&
-        record.operation.target === source.stream &&
-        failsSource(record),
-    );
+  // Whoever was given a lost partition settles it.
+  const lost = journal.losses.some((loss) => loss.source === source.id);
   return !before.twin && !lost && before.endedAt < after.startedAt;
 }
 
