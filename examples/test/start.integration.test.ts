@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -77,4 +77,36 @@ test('an install that fails says why, and nothing is run after it', async () => 
   expect(code).toBe(1);
   expect(text).toMatch(/lockfile/);
   expect(text).not.toContain('run\n');
+});
+
+/** Tells its call, and fails where that is the one to fail. */
+const stub = `#!/bin/sh
+call="\${0##*/} $*"
+if [ "$call" = "$FAILING" ]; then exit 7; fi
+echo "call $call"
+`;
+
+test('".ci/run" ends at the first step that fails, as that ends, and names it last', async () => {
+  const folder = await temporaryFolder();
+  for (const name of ['.ci', 'bin']) await mkdir(join(folder, name));
+  await copyFile(join(root, '.ci/run'), join(folder, '.ci/run'));
+  await writeFile(join(folder, '.ci/readme-tables.mjs'), '');
+  const programs = ['node', 'biome', 'turbo', 'knip', 'npm'];
+  for (const name of programs) await writeFile(join(folder, 'bin', name), stub, { mode: 0o755 });
+  await writeFile(join(folder, 'bin/npx'), '#!/bin/sh\nprintf %s "$PATH"; test "$FAILING" != npx || exit 7\n', {
+    mode: 0o755,
+  });
+  const run = (failing: string): Promise<Ended> =>
+    shell(`PATH="$PWD/bin:$PATH" FAILING='${failing}' bash .ci/run`, folder);
+
+  const { code, text } = await run('');
+  expect({ code, text }).toMatchObject({ code: 0 });
+  const steps = [...text.matchAll(/^==> (.*)\ncall (.*)$/gm)];
+  expect(new Set(steps.map(([, , call = '']) => call.split(' ')[0]))).toEqual(new Set(programs));
+  expect(steps.map(([, title]) => title).slice(-2)).toEqual(['npm test', 'npm run demo']);
+  expect(await run('npx')).toMatchObject({ code: 7, text: expect.stringMatching(/^\n==> Node\.js .*\n$/) as string });
+  for (const [step, , call = ''] of steps) {
+    const upTo = text.slice(0, text.indexOf(step) + step.length - `call ${call}`.length);
+    expect(await run(call)).toEqual({ code: 7, text: upTo });
+  }
 });
