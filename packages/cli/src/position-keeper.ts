@@ -16,8 +16,11 @@ export interface PositionKeeper {
   /** For people: `file .sluice/checkpoints`. */
   readonly description: string;
   load(): Promise<Checkpoint>;
-  /** Replaces all positions. Refused while the pipeline runs. */
-  save(checkpoint: Checkpoint): Promise<void>;
+  /**
+   * Claims the positions, so that none moves any more, and replaces them all by what `change` makes of those that are stored
+   * then. A pipeline that runs is fenced, or this is refused while it does.
+   */
+  change(change: (stored: Checkpoint) => Checkpoint): Promise<void>;
 }
 
 /**
@@ -72,10 +75,10 @@ function storeKeeper(name: string, store: CheckpointStore): PositionKeeper {
   return {
     description: store.description,
     load: () => store.load(name),
-    save: async (checkpoint) => {
+    change: async (change) => {
       const claim = await store.claim(name);
       try {
-        await claim.save(checkpoint);
+        await claim.save(change(claim.checkpoint));
       } finally {
         await claim.release();
       }
@@ -94,7 +97,7 @@ function sinkKeeper(name: string, sink: Sink): PositionKeeper | undefined {
   return {
     description: `the ${connector.name} sink`,
     load: () => positions.load(config, options, name).catch(wrap('show positions')),
-    save: (checkpoint) => positions.save(config, options, name, checkpoint).catch(wrap('change positions')),
+    change: (change) => positions.change(config, options, name, change).catch(wrap('change positions')),
   };
 }
 

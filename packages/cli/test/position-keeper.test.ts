@@ -6,6 +6,8 @@ import { positionKeeper } from '../src/position-keeper.js';
 
 const stored: Checkpoint = { 'source:': { connector: 'generate', version: 1, identity: null, position: 7 } };
 
+type Change = (stored: Checkpoint) => Checkpoint;
+
 function atomicSink(positions: boolean) {
   let kept: Checkpoint = stored;
   return defineConnector({
@@ -29,8 +31,8 @@ function atomicSink(positions: boolean) {
         ? {
             positions: {
               load: async () => kept,
-              save: async (_config: unknown, _options: unknown, _pipeline: string, checkpoint: Checkpoint) => {
-                kept = checkpoint;
+              change: async (_config: unknown, _options: unknown, _pipeline: string, change: Change) => {
+                kept = change(kept);
               },
             },
           }
@@ -61,16 +63,19 @@ describe('positions', () => {
   test('that an atomic sink keeps are read and replaced without opening it', async () => {
     const keeper = keeperOf(atomicSink(true), 'sink');
     expect(await keeper.load()).toEqual(stored);
-    await keeper.save({});
+    await keeper.change(() => ({}));
     expect(await keeper.load()).toEqual({});
   });
 
   test('that the store keeps are read and replaced under a claim', async () => {
     const keeper = keeperOf(atomicSink(true), 'store');
-    await keeper.save(stored);
+    await keeper.change(() => stored);
     expect(await keeper.load()).toEqual(stored);
-    await keeper.save({});
-    expect(await keeper.load()).toEqual({});
+    await keeper.change((claimed) => ({
+      ...claimed,
+      'other:': { connector: 'x', version: 1, identity: null, position: 1 },
+    }));
+    expect(Object.keys(await keeper.load())).toEqual(['source:', 'other:']);
   });
 
   test.each([

@@ -93,8 +93,11 @@ export interface SourceDescriptor<Schema extends z.ZodType = z.ZodType, Options 
 export interface SinkPositions<Config, Options> {
   /** Every stored position of a pipeline, read without a claim, also while it runs. Empty when nothing is stored. */
   load(config: Config, options: Options, pipeline: string): Promise<Checkpoint>;
-  /** Replaces them all; what was written stays. Rejects with `fenced` while the pipeline runs, where the sink can tell. */
-  save(config: Config, options: Options, pipeline: string, checkpoint: Checkpoint): Promise<void>;
+  /**
+   * Claims them, so that none moves any more, and replaces them all by what `change` makes of those that are stored then; what
+   * was written stays. Rejects with `fenced` while the pipeline runs, where the sink can tell; elsewhere that is fenced.
+   */
+  change(config: Config, options: Options, pipeline: string, change: (stored: Checkpoint) => Checkpoint): Promise<void>;
 }
 
 /** Something outside that a sink writes to. */

@@ -54,7 +54,7 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
     discover: async (config) => (await import('./sink.js')).discoverOutput(config),
     positions: {
       load: async (...request) => (await import('./output-positions.js')).outputPositions.load(...request),
-      save: async (...request) => (await import('./output-positions.js')).outputPositions.save(...request),
+      change: async (...request) => (await import('./output-positions.js')).outputPositions.change(...request),
     },
   },
 });

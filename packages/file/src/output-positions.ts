@@ -10,7 +10,7 @@ export const outputPositions: SinkPositions<FileSinkSettings, unknown> = {
     const stored = await readCheckpoint(checkpointPath(resolve(path)));
     return stored?.pipeline === pipeline ? stored.positions : {};
   },
-  save: async ({ path }, _options, pipeline, positions) => {
+  change: async ({ path }, _options, pipeline, change) => {
     const output = resolve(path);
     const lock = lockOutput(output);
     try {
@@ -21,6 +21,7 @@ export const outputPositions: SinkPositions<FileSinkSettings, unknown> = {
           `"${path}" holds no positions of pipeline "${pipeline}" yet. Run it once first.`,
         );
       }
+      const positions = change(stored.positions);
       await writeCheckpoint(checkpointPath(output), { ...stored, fence: stored.fence + 1, positions });
     } finally {
       lock.release();

@@ -43,8 +43,8 @@ export const kafka: Connector<typeof sourceConfig, KafkaOptions, typeof sinkConf
     positions: {
       load: async (config, options: KafkaOptions, pipeline) =>
         (await import('./writing/sink-positions.js')).loadSinkPositions(config, options, pipeline),
-      save: async (config, options: KafkaOptions, pipeline, checkpoint) =>
-        (await import('./writing/sink-positions.js')).saveSinkPositions(config, options, pipeline, checkpoint),
+      change: async (config, options: KafkaOptions, pipeline, change) =>
+        (await import('./writing/sink-positions.js')).changeSinkPositions(config, options, pipeline, change),
     },
     capabilities: sinkCapabilities,
     writes: async (config) => targetsOf(config),

@@ -4,7 +4,7 @@ import { breakKafka, type KafkaServer, startKafka, uniqueName } from '@sluice/te
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kafkaCheckpoints } from '../src/index.js';
 import { sinkConfig } from '../src/sink-config.js';
-import { loadSinkPositions, saveSinkPositions } from '../src/writing/sink-positions.js';
+import { changeSinkPositions, loadSinkPositions } from '../src/writing/sink-positions.js';
 import { batchOf, bytes, classified, never, type SinkWorld, sinkWorld } from './sink-world.js';
 import { eventually } from './source-world.js';
 
@@ -124,8 +124,11 @@ it('shows and replaces the positions of a transactional sink, and a pipeline tha
   await sink.claim?.(['s:0', 's:1']);
   await sink.flush?.(checkpoint(1), never);
   expect(await loadSinkPositions(config, {}, pipeline)).toEqual(checkpoint(1));
-  await saveSinkPositions(config, {}, pipeline, { 's:0': position(9) });
-  expect(await loadSinkPositions(config, {}, pipeline)).toEqual({ 's:0': position(9) });
+  await changeSinkPositions(config, {}, pipeline, (stored) => {
+    expect(stored).toEqual(checkpoint(1));
+    return { 's:0': position(9), 's:2': position(4) };
+  });
+  expect(await loadSinkPositions(config, {}, pipeline)).toEqual({ 's:0': position(9), 's:2': position(4) });
   const late = sink.write(batchOf([{ payload: bytes('x') }]), never).then(() => sink.flush?.(checkpoint(2), never));
   expect(classified(await late.catch((error: unknown) => error)).code).toBe('fenced');
   expect(await sink.claim?.(['s:0', 's:1'])).toEqual({ 's:0': position(9) });

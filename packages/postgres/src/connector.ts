@@ -60,7 +60,7 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
         (await import('./sink.js')).discoverPostgresSink(config, options, signal),
       positions: {
         load: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.load(...request),
-        save: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.save(...request),
+        change: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.change(...request),
       },
     },
   });

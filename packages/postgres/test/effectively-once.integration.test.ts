@@ -246,6 +246,31 @@ test('an abort ends a write that waits for a lock', async () => {
   await other.end();
 });
 
+test('tools change positions as they are after a commit that is under way', async () => {
+  const table = await database.table('id int');
+  const pipeline = uniqueName('orders');
+  const { sink } = postgres.descriptor;
+  if (sink === undefined) throw new Error('there is no sink');
+  const config = parseConfig(sink.config, { url: database.server.url, table }, 'test');
+  const driver = await open(pipeline, { table });
+  await claim(driver, 'p0', 'p1');
+  await driver.flush?.({ p0: position(1), p1: position(1) }, signal);
+  const other = await database.server.connect();
+  await other.query('BEGIN');
+  await other.query(`UPDATE ${config.positionsTable} SET position = $1 WHERE pipeline = $2 AND partition = 'p1'`, [
+    JSON.stringify(position(2)),
+    pipeline,
+  ]);
+  const changed = sink.positions?.change(config, {}, pipeline, (stored) => ({ ...stored, p0: position(9) }));
+  await expect
+    .poll(async () => (await database.rows('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted'))[0]?.['n'])
+    .toBeGreaterThan(0);
+  await other.query('COMMIT');
+  await other.end();
+  await changed;
+  expect(await sink.positions?.load(config, {}, pipeline)).toEqual({ p0: position(9), p1: position(2) });
+});
+
 test('what tools store is where the next claim begins, and it ends an instance that runs', async () => {
   const table = await database.table('id int');
   const pipeline = uniqueName('orders');
@@ -253,12 +278,12 @@ test('what tools store is where the next claim begins, and it ends an instance t
   if (sink === undefined) throw new Error('there is no sink');
   const config = parseConfig(sink.config, { url: database.server.url, table }, 'test');
   expect(await sink.positions?.load(config, {}, pipeline)).toEqual({});
-  await expect(sink.positions?.save(config, {}, pipeline, {})).rejects.toMatchObject({ code: 'not_found' });
+  await expect(sink.positions?.change(config, {}, pipeline, () => ({}))).rejects.toMatchObject({ code: 'not_found' });
   const driver = await open(pipeline, { table });
   await claim(driver, 'p0', 'p1');
   await driver.flush?.({ p0: position(1), p1: position(2) }, signal);
   expect(await sink.positions?.load(config, {}, pipeline)).toEqual({ p0: position(1), p1: position(2) });
-  await sink.positions?.save(config, {}, pipeline, { p0: position(100) });
+  await sink.positions?.change(config, {}, pipeline, () => ({ p0: position(100) }));
   await expect(driver.flush?.({ p0: position(3) }, signal)).rejects.toMatchObject({ code: 'fenced' });
   expect(await claim(await open(pipeline, { table }), 'p0', 'p1')).toEqual({ p0: position(100) });
 });

@@ -1,4 +1,4 @@
-import type { Checkpoint, Position, Source, StoredPosition } from '@sluice/core';
+import type { Position, Source, StoredPosition } from '@sluice/core';
 import { type Command, Option } from 'commander';
 import { type ExitCode, exitCode } from '../exit-code.js';
 import { messageOf } from '../message-of.js';
@@ -75,22 +75,27 @@ async function set(job: Job<SetOptions>): Promise<ExitCode> {
         .join(', ')}`,
     );
   }
-  const stored = await storedPosition(source, parsePosition(position), checkpoint[partition]);
-  await keeper.save({ ...checkpoint, [partition]: stored });
+  const asked = await storedPosition(source, parsePosition(position), checkpoint[partition]);
+  let stored = asked;
+  await keeper.change((claimed) => {
+    stored = { ...asked, identity: (claimed[partition] ?? asked).identity };
+    return { ...claimed, [partition]: stored };
+  });
   job.output.result({ partition, ...stored }, `${partition}  ${JSON.stringify(stored.position)}`);
   return exitCode.done;
 }
 
 async function reset(job: Job<PartitionOptions>): Promise<ExitCode> {
   const { keeper } = await open(job);
-  const checkpoint = await keeper.load();
   const { partition } = job.options;
-  const forgotten = Object.keys(checkpoint).filter((key) => partition === undefined || key === partition);
-  if (partition !== undefined && forgotten.length === 0) {
+  if (partition !== undefined && (await keeper.load())[partition] === undefined) {
     throw badInput(`no position is stored for --partition ${partition}; "sluice positions get" shows those that are`);
   }
-  const kept: Checkpoint = Object.fromEntries(Object.entries(checkpoint).filter(([key]) => !forgotten.includes(key)));
-  await keeper.save(kept);
+  let forgotten: readonly string[] = [];
+  await keeper.change((claimed) => {
+    forgotten = Object.keys(claimed).filter((key) => partition === undefined || key === partition);
+    return Object.fromEntries(Object.entries(claimed).filter(([key]) => !forgotten.includes(key)));
+  });
   job.output.result(
     { forgotten },
     forgotten.length === 0 ? 'no position was stored' : forgotten.map((key) => `forgot ${key}`).join('\n'),

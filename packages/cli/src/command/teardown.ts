@@ -74,7 +74,7 @@ type TeardownFunction = NonNullable<NonNullable<Part['part']['connector']['sourc
 async function forgetPositions(keeper: PositionKeeper, name: string, remove: boolean): Promise<readonly string[]> {
   const positions = Object.keys(await keeper.load());
   if (positions.length === 0) return [];
-  if (remove) await keeper.save({});
+  if (remove) await keeper.change(() => ({}));
   const count = `${positions.length} ${positions.length === 1 ? 'position' : 'positions'}`;
   return [`${count} of pipeline "${name}" in ${keeper.description}`];
 }

@@ -24,24 +24,40 @@ export async function loadSinkPositions(
 }
 
 /**
- * Replaces the positions of a pipeline, each partition under its transactional id: a pipeline that runs is fenced by that and
+ * Changes the positions of a pipeline, each partition under its transactional id: a pipeline that runs is fenced by that and
  * ends, since the sink cannot tell whether one does.
  */
-export async function saveSinkPositions(
+export async function changeSinkPositions(
   config: KafkaSinkSettings,
   options: KafkaOptions,
   pipeline: string,
-  checkpoint: Checkpoint,
+  change: (stored: Checkpoint) => Checkpoint,
 ): Promise<void> {
   await withCluster(config, options, async (cluster, signal) => {
     const directory = new TopicDirectory(cluster, false);
     const { checkpointTopic, transactionTimeoutMs, maxRequestBytes } = config;
-    const stored = await storedPositions(new CheckpointLog(cluster, directory, checkpointTopic), pipeline, signal);
-    const setup = { cluster, directory, transactionTimeoutMs, maxRequestBytes };
-    for (const partition of new Set([...Object.keys(stored), ...Object.keys(checkpoint)])) {
+    const log = new CheckpointLog(cluster, directory, checkpointTopic);
+    const claimed = new Map<string, Transaction>();
+    const claim = async (partitions: readonly string[]): Promise<void> => {
+      for (const partition of partitions) {
+        const setup = { cluster, directory, transactionTimeoutMs, maxRequestBytes };
+        const transaction = new Transaction(transactionalId(pipeline, partition), setup);
+        await transaction.claim(signal);
+        claimed.set(partition, transaction);
+      }
+    };
+    const unclaimedOf = (positions: Checkpoint): readonly string[] =>
+      Object.keys(positions).filter((partition) => !claimed.has(partition));
+
+    let stored = await storedPositions(log, pipeline, signal);
+    for (let moving = unclaimedOf(stored); moving.length > 0; moving = unclaimedOf(stored)) {
+      await claim(moving);
+      stored = await storedPositions(log, pipeline, signal); // as they are when nobody moves them any more
+    }
+    const checkpoint = change(stored);
+    await claim(unclaimedOf(checkpoint));
+    for (const [partition, transaction] of claimed) {
       const position = checkpoint[partition];
-      const transaction = new Transaction(transactionalId(pipeline, partition), setup);
-      await transaction.claim(signal);
       const delivery = new Delivery();
       const value = position === undefined ? null : JSON.stringify(position);
       const batch = checkpointBatch(checkpointTopic, positionKey(pipeline, partition), value, delivery);

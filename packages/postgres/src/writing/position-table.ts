@@ -155,25 +155,29 @@ export async function readPositions(session: Session, name: string, pipeline: st
   return checkpointOf(found.rows);
 }
 
-/** Replaces all positions of a pipeline and raises its fences, so that an instance that runs is refused at its next flush. */
-export async function replacePositions(
+/**
+ * Raises the fences of a pipeline, so that an instance that runs is refused at its next flush, then changes its positions as they
+ * are from then on: a commit that is under way is waited for. What is begun here ends with the session when it fails.
+ */
+export async function changePositions(
   session: Session,
   name: string,
   pipeline: string,
-  checkpoint: Checkpoint,
+  change: (stored: Checkpoint) => Checkpoint,
 ): Promise<void> {
-  const sinks = await session.query<{ sink: string }>(`SELECT DISTINCT sink FROM ${name} WHERE pipeline = $1`, [
-    pipeline,
-  ]);
-  const [first] = sinks.rows;
-  if (first === undefined) {
+  await session.run('BEGIN');
+  const { rows } = await session.query<PositionRow & { readonly sink: string }>(
+    `UPDATE ${name} SET fence = fence + 1 WHERE pipeline = $1 RETURNING sink, partition, fence, position`,
+    [pipeline],
+  );
+  if (rows.length === 0) {
     throw new ConnectorError(
       'not_found',
       `${name} holds no positions of pipeline "${pipeline}" yet. Run it once first.`,
     );
   }
-  await session.run('BEGIN');
-  await session.query(`UPDATE ${name} SET position = NULL, fence = fence + 1 WHERE pipeline = $1`, [pipeline]);
+  const checkpoint = change(checkpointOf(rows));
+  await session.query(`UPDATE ${name} SET position = NULL WHERE pipeline = $1`, [pipeline]);
   await session.query(
     `INSERT INTO ${name} AS stored (pipeline, sink, partition, fence, position)
      SELECT $1, sink, moved.partition, 1, moved.position::json
@@ -181,7 +185,7 @@ export async function replacePositions(
      ON CONFLICT (pipeline, sink, partition) DO UPDATE SET position = EXCLUDED.position`,
     [
       pipeline,
-      sinks.rows.map(({ sink }) => sink),
+      [...new Set(rows.map(({ sink }) => sink))],
       Object.keys(checkpoint),
       Object.values(checkpoint).map((position) => JSON.stringify(position)),
     ],

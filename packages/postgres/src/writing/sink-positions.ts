@@ -3,7 +3,7 @@ import { quotedTable } from '../identifier.js';
 import type { PostgresOptions } from '../options.js';
 import { openSession } from '../sink.js';
 import type { PostgresSinkSettings } from '../sink-config.js';
-import { readPositions, replacePositions } from './position-table.js';
+import { changePositions, readPositions } from './position-table.js';
 
 /** The positions beside the rows, for tools. */
 export const sinkPositions: SinkPositions<PostgresSinkSettings, PostgresOptions> = {
@@ -15,10 +15,10 @@ export const sinkPositions: SinkPositions<PostgresSinkSettings, PostgresOptions>
       await session.close();
     }
   },
-  save: async (config, options, pipeline, checkpoint) => {
+  change: async (config, options, pipeline, change) => {
     const session = await openSession(config, options, 'sluice positions');
     try {
-      await replacePositions(session, quotedTable(config.positionsTable), pipeline, checkpoint);
+      await changePositions(session, quotedTable(config.positionsTable), pipeline, change);
     } finally {
       await session.close();
     }
