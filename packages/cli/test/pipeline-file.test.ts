@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { mergeTrees } from '../src/pipeline-file/merge.js';
+import { readJson } from '../src/pipeline-file/read-json.js';
 import { readToml } from '../src/pipeline-file/read-toml.js';
 import { readYaml } from '../src/pipeline-file/read-yaml.js';
 import { placeOf } from '../src/pipeline-file/tree.js';
@@ -11,11 +12,24 @@ describe('reading', () => {
     expect(placeOf(tree, ['source', 'config', 'unknown'])).toEqual({ file: 'p.yaml', line: 3, column: 3 });
   });
 
-  test('reads JSON with tabs and escapes', () => {
-    expect(readYaml('{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [1, 2.5, null]\n}', 'p.json').value).toEqual({
-      a: '😀 /',
-      b: [1, 2.5, null],
-    });
+  test('reads JSON with tabs and escapes, and places its keys', () => {
+    const tree = readJson('{\n\t"a": "\\ud83d\\ude00 \\/",\n\t"b": [1, 2.5, null]\n}', 'p.json');
+    expect(tree.value).toEqual({ a: '😀 /', b: [1, 2.5, null] });
+    expect(placeOf(tree, ['b', 1])).toEqual({ file: 'p.json', line: 3, column: 11 });
+    expect(readJson('\uFEFF{"a": 1}', 'p.json').value).toEqual({ a: 1 });
+  });
+
+  test.each([
+    ['{\n  "a": 1 // why\n}', '2:10: this is not JSON: invalid comment token'],
+    ['{\n  "a": 1,\n}', '3:1: this is not JSON: property name expected'],
+    ['{ "a": [1,] }', '1:11: this is not JSON: value expected'],
+    ["{ 'a': 1 }", '1:3: this is not JSON: invalid symbol'],
+    ['a: 1', '1:1: this is not JSON: invalid symbol'],
+    ['{ "a": "1\n2" }', '1:8: this is not JSON: unexpected end of string'],
+    ['{ "a": 1, "a": 2 }', '1:11: Map keys must be unique'],
+  ])('says in one line where %j is no JSON', (text, expected) => {
+    expect(() => readJson(text, 'p.json')).toThrow(`p.json:${expected}`);
+    expect(() => readJson(text, 'p.json')).not.toThrow('\n');
   });
 
   test.each([

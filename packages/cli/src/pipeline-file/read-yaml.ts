@@ -15,7 +15,7 @@ import { badInput } from '../problem.js';
 import { type Path, type Place, pathKey, type Tree } from './tree.js';
 
 /**
- * Reads YAML, and JSON, which is a subset of it.
+ * Reads YAML.
  *
  * @throws {BadInput} with the first syntax error, because the others mostly follow from it
  */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { messageOf } from '../message-of.js';
 import { badInput } from '../problem.js';
+import { readJson } from './read-json.js';
 import { readToml } from './read-toml.js';
 import { readYaml } from './read-yaml.js';
 import type { Tree } from './tree.js';
@@ -10,7 +11,7 @@ import type { Tree } from './tree.js';
 const readers: Readonly<Record<string, (text: string, file: string) => Tree>> = {
   '.yaml': readYaml,
   '.yml': readYaml,
-  '.json': readYaml,
+  '.json': readJson,
   '.toml': readToml,
 };
 
