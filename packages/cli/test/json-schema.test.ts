@@ -13,6 +13,8 @@ const acme = defineConnector({
       mode: z.enum(['push', 'pull']),
       port: z.int(),
       note: z.string().min(1),
+      pattern: z.string(),
+      default: z.int(),
     }),
     capabilities: () => ({
       position: 'source',
@@ -45,6 +47,8 @@ test('a variable stands for every value, however strict its field is', () => {
                     mode: { anyOf: [{ enum: ['push', 'pull'] }, variable] },
                     port: { anyOf: [{ type: 'integer' }, variable] },
                     note: { type: 'string', minLength: 1 },
+                    pattern: { type: 'string' },
+                    default: { anyOf: [{ type: 'integer' }, variable] },
                   },
                 },
               },

@@ -55,12 +55,14 @@ function configs(connectors: readonly ResolvedConnector[], direction: 'source' |
     const schema = describeConnector(connector.descriptor)[direction]?.schema;
     if (schema === undefined) return [];
     const { $schema: _, ...config } = schema;
+    const isNeeded = connector.descriptor[direction]?.config.safeParse({}).success === false;
     return [
       {
         if: { properties: { connector: { const: name } }, required: ['connector'] },
         // An id of its own makes references inside the schema count from its own root.
         // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
         then: {
+          ...(isNeeded ? { required: ['config'] } : {}),
           properties: { config: { $id: `urn:sluice:${name}:${direction}`, ...asObject(allowVariables(config)) } },
         },
       },
@@ -79,7 +81,10 @@ function allowVariables(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(allowVariables);
   if (!isMap(schema)) return schema;
   const inner = Object.fromEntries(
-    Object.entries(schema).map(([key, value]) => [key, isData(key) ? value : allowVariables(value)]),
+    Object.entries(schema).map(([key, value]) => {
+      if (isData(key)) return [key, value];
+      return [key, isMap(value) && isByName(key) ? allowVariablesIn(value) : allowVariables(value)];
+    }),
   );
   const isStrict =
     ['number', 'integer', 'boolean'].includes(String(schema['type'])) ||
@@ -91,6 +96,15 @@ function allowVariables(schema: unknown): unknown {
     ...(fallback === undefined ? {} : { default: fallback }),
     anyOf: [rule, variable],
   };
+}
+
+function allowVariablesIn(schemas: Readonly<Record<string, unknown>>): Schema {
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, allowVariables(schema)]));
+}
+
+/** Keywords whose value holds schemas by names that are no keywords, though a field may be called like one. */
+function isByName(key: string): boolean {
+  return ['properties', 'patternProperties', '$defs'].includes(key);
 }
 
 /** Keywords whose value is data, not a schema. */
