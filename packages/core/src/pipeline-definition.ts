@@ -104,8 +104,8 @@ export interface BudgetSettings {
   /** Bytes of source buffers, until their messages are durable. Default 64 MiB. */
   readonly maxBytes?: number;
   /**
-   * Messages, until every sink has taken them over; where they cannot be read again, until they are durable. Default: twice what
-   * the sinks prefer to have under way, and at least 10,000; 50,000 where they cannot be read again.
+   * Messages, until every sink has taken them over; where they cannot be read again, until they are durable. Default: what the
+   * sinks prefer to have under way, at least two writes, and at least 10,000; 50,000 where they cannot be read again.
    */
   readonly maxMessages?: number;
 }

@@ -162,12 +162,12 @@ export function planOf(definition: PipelineDefinition): Plan {
   };
 }
 
-/** Twice what the sinks want under way: so much is written while as much is gathered. */
+/** What the sinks want under way, and at least two writes: one is gathered while the other is done. */
 function budgetMessages(owners: readonly Owner[], branches: readonly BranchPlan[]): number {
   if (owners.includes('none')) return unrepeatableBudgetMessages;
   const wanted = branches.map(({ sink: { capabilities } }) => {
     const { preferred, overlap } = capabilities;
-    return 2 * preferred.maxMessages * (overlap === 'none' ? 1 : preferred.maxInFlight);
+    return preferred.maxMessages * Math.max(2, overlap === 'none' ? 1 : preferred.maxInFlight);
   });
   return Math.max(leastBudgetMessages, ...wanted);
 }

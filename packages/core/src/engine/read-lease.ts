@@ -62,7 +62,7 @@ function unwanted(lease: Lease): boolean {
 
 function readOptions(run: Run, signal: AbortSignal, { partitions, start }: LeaseReading): ReadOptions {
   const { budget, plan } = run;
-  const share = Math.max(1, partitions);
+  const share = Math.max(2, partitions); // so that there is room for a batch while another one is written
   const maxMessages = Math.min(
     plan.batch.maxMessages ?? maxReadMessages,
     maxReadMessages,

@@ -93,12 +93,12 @@ describe('a plan', () => {
     expect(planOf({ ...good, deadLetter: { sink } }).deadLetter).toEqual({ sink, maxRatio: 0.1, window: 1000 });
   });
 
-  it('has a budget for twice what its sinks want under way, and more where messages cannot be read again', () => {
+  it('has a budget for what its sinks want under way, and more where messages cannot be read again', () => {
     const preferred = { maxMessages: 4000, maxBytes: 2 ** 20, maxInFlight: 3 };
     const sinkWith = (overlap: 'none' | 'ordered'): typeof sink =>
       memory.sink({ destination: 'out', overlap, preferred });
     const messagesOf = (definition: PipelineDefinition): number => planOf(definition).budget.maxMessages;
-    expect(messagesOf({ ...good, sink: sinkWith('ordered') })).toBe(24_000);
+    expect(messagesOf({ ...good, sink: sinkWith('ordered') })).toBe(12_000);
     expect(messagesOf({ ...good, sink: sinkWith('none') })).toBe(10_000);
     expect(messagesOf({ ...good, source: memory.source({ stream: 'in', position: 'none' }) })).toBe(50_000);
     expect(messagesOf({ ...good, sink: sinkWith('ordered'), budget: { maxMessages: 7 } })).toBe(7);
