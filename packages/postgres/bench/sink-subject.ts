@@ -12,7 +12,8 @@ import { from as copyFrom } from 'pg-copy-streams';
 export type SinkTask = 'whole payloads' | 'fields' | 'upsert';
 export type SinkSubject = 'pipeline' | 'COPY' | 'INSERT';
 
-const batchSize = 10_000;
+/** What the engine asks a source for. */
+const batchSize = 5000;
 /** Both the pipeline and the loops commit this often. */
 const flushIntervalMs = 1000;
 

@@ -57,11 +57,17 @@ const others: readonly Value[] = [
   null,
 ];
 
+const mapping = { id: 'key', name: 'payload.name', at: 'timestamp', data: 'payload' };
+
 /** What is written of messages, and which are refused. */
-function written(messages: readonly Message[], areTakenTogether: boolean): unknown {
+function written(
+  messages: readonly Message[],
+  areTakenTogether: boolean,
+  columns?: Readonly<Record<string, string>>,
+): unknown {
   const refused = new Set<number>();
-  const rows = new AppendRows(table, (index) => refused.add(index));
-  const reader = new RowReader(undefined);
+  const reader = new RowReader(columns);
+  const rows = new AppendRows(table, (index) => refused.add(index), reader.readers);
   const indexes = messages.map((_, at) => at + 5);
   for (let at = 0; at < messages.length; at++) {
     try {
@@ -82,13 +88,16 @@ function written(messages: readonly Message[], areTakenTogether: boolean): unkno
 test('rows that are written together are the same as one by one', () => {
   const message = fc
     .record({
+      key: fc.oneof(fc.constant(1), fc.constantFrom('a\tb', null)),
       payload: fc.oneof(fc.constant(usual), fc.constantFrom(...others)),
+      timestamp: fc.constantFrom(0, 1.7e12, undefined),
       schema: fc.option(fc.constant(schema), { nil: undefined }),
     })
     .map((fields) => createMessage(fields));
   fc.assert(
     fc.property(fc.array(message, { maxLength: 30 }), (messages) => {
       expect(written(messages, true)).toEqual(written(messages, false));
+      expect(written(messages, true, mapping)).toEqual(written(messages, false, mapping));
     }),
   );
 });
@@ -98,6 +107,7 @@ test.each(others)('a row between others is written as by itself: %j', (payload) 
   for (const of of [undefined, schema]) {
     const messages = payloads.map((each, at) => createMessage({ payload: each, schema: at === 1 ? of : undefined }));
     expect(written(messages, true)).toEqual(written(messages, false));
+    expect(written(messages, true, mapping)).toEqual(written(messages, false, mapping));
   }
 });
 

@@ -1,10 +1,13 @@
 import type { Message, Value } from '@sluice/core/driver';
 import { plainText, type ToText } from './column-text.js';
 import { chunkLength, copyField, nullField, special } from './copy-rows.js';
+import type { FieldReader } from './field-path.js';
 
-/** How messages become rows whose fields are their columns, in this order. */
+/** How messages become rows that have all of these columns, in this order. */
 export interface AlikeRows {
   readonly columns: readonly string[];
+  /** Where each column comes from; undefined: from the field of its name, and there are no others. */
+  readonly readers: readonly FieldReader[] | undefined;
   readonly toTexts: readonly ToText[];
   /** A text needed an escape, so others may. */
   hasSpecial: boolean;
@@ -38,7 +41,7 @@ function addAll(lines: Lines, messages: readonly Message[], behind: number): num
   try {
     while (last + 1 < messages.length && lines.text.length < chunkLength) {
       const message = messages[last + 1] as Message; // there is one
-      if (message.schema !== schema || !isPlainObject(message.payload) || !lines.add(message.payload)) break;
+      if (message.schema !== schema || !lines.add(message)) break;
       last++;
     }
   } catch {
@@ -60,6 +63,8 @@ class Lines {
   text = '';
   /** Texts that got no escape and may need one. */
   unescaped = '';
+  #line = '';
+  #lineUnescaped = '';
   readonly #rows: AlikeRows;
 
   constructor(rows: AlikeRows) {
@@ -67,33 +72,53 @@ class Lines {
   }
 
   /** Returns false, and adds nothing, when these are not the columns. */
-  add(fields: Fields): boolean {
-    const { columns, toTexts, hasSpecial } = this.#rows;
-    let line = '';
-    let unescaped = '';
+  add(message: Message): boolean {
+    this.#line = '';
+    this.#lineUnescaped = '';
+    const { readers } = this.#rows;
+    const isLine = readers === undefined ? this.#addFields(message.payload) : this.#addRead(message, readers);
+    if (!isLine) return false;
+    this.text += `${this.#line}\n`;
+    this.unescaped += this.#lineUnescaped;
+    return true;
+  }
+
+  #addRead(message: Message, readers: readonly FieldReader[]): boolean {
+    for (let at = 0; at < readers.length; at++) {
+      const value = (readers[at] as FieldReader)(message); // at is below length
+      if (value === undefined) return false;
+      this.#addValue(value, at);
+    }
+    return true;
+  }
+
+  #addFields(payload: Value): boolean {
+    if (!isPlainObject(payload)) return false;
+    const { columns } = this.#rows;
     let at = 0;
     // Costs a fraction of a list of the names. An inherited one is not among the columns, or too many.
-    for (const name in fields) {
+    for (const name in payload) {
       if (name !== columns[at]) return false;
-      const toText = toTexts[at] as ToText; // one for each column
-      const value = fields[name] ?? null;
-      const isPlain = toText === plainText;
-      if (at++ > 0) line += '\t';
-      if (isPlain && typeof value === 'number') {
-        line += plainText(value); // Nothing in a number is special.
-        continue;
-      }
-      const text = isPlain && typeof value === 'string' ? value : toText(value);
-      if (text === null) line += nullField;
-      else if (hasSpecial) line += copyField(text);
-      else {
-        line += text;
-        unescaped += text;
-      }
+      this.#addValue(payload[name] ?? null, at++);
     }
-    if (at !== columns.length) return false;
-    this.text += `${line}\n`;
-    this.unescaped += unescaped;
-    return true;
+    return at === columns.length;
+  }
+
+  #addValue(value: Value, at: number): void {
+    const { toTexts, hasSpecial } = this.#rows;
+    const toText = toTexts[at] as ToText; // one for each column
+    const isPlain = toText === plainText;
+    if (at > 0) this.#line += '\t';
+    if (isPlain && typeof value === 'number') {
+      this.#line += plainText(value); // Nothing in a number is special.
+      return;
+    }
+    const text = isPlain && typeof value === 'string' ? value : toText(value);
+    if (text === null) this.#line += nullField;
+    else if (hasSpecial) this.#line += copyField(text);
+    else {
+      this.#line += text;
+      this.#lineUnescaped += text;
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { type AlikeRows, alikeLines } from './alike-rows.js';
 import type { ToText } from './column-text.js';
 import { type CopyRows, CopyText, nullField, type Refuse, valueField } from './copy-rows.js';
+import type { FieldReader } from './field-path.js';
 import type { Row, RowShape } from './row-reader.js';
 import { type ShapeColumn, shapeColumns } from './shape-columns.js';
 import type { Messages } from './tables.js';
@@ -23,7 +24,7 @@ interface Writing {
   readonly group: Group;
   readonly text: CopyText;
   readonly fields: readonly Field[];
-  /** Undefined where columns and fields are not the same in the same order. */
+  /** Undefined where columns and values are not the same in the same order. */
   readonly alike: AlikeRows | undefined;
 }
 
@@ -40,14 +41,17 @@ interface Field {
 export class AppendRows {
   readonly #table: TargetTable;
   readonly #refuse: Refuse;
+  readonly #readers: readonly FieldReader[] | undefined;
   readonly #texts: CopyText[] = [];
   readonly #groups = new Map<string, Group>();
   readonly #writings = new Map<RowShape, Writing>();
   #last: Writing | undefined;
 
-  constructor(table: TargetTable, refuse: Refuse) {
+  /** @param readers where each column comes from, if not from the field of its name */
+  constructor(table: TargetTable, refuse: Refuse, readers: readonly FieldReader[] | undefined) {
     this.#table = table;
     this.#refuse = refuse;
+    this.#readers = readers;
   }
 
   /** @throws {ConnectorError} `message_invalid` when the table lacks a column, or a value has no text */
@@ -65,7 +69,7 @@ export class AppendRows {
   }
 
   /**
-   * Adds the messages behind the one that was added last, `last`, as long as they are like it and their fields are the columns.
+   * Adds the messages behind the one that was added last, `last`, as long as they are like it and have all columns.
    * Says which is the last one now.
    */
   addAlike({ messages, indexes }: Messages, last: number): number {
@@ -93,9 +97,14 @@ export class AppendRows {
     const group = this.#groupOf(columns);
     const bySource = new Map(columns.map((each) => [each.column.name, each]));
     const fields = group.text.columns.map((name): Field => bySource.get(name) ?? { source: -1, toText: () => null });
-    const isWhole = fields.length === shape.columns.length && fields.every(({ source }, at) => source === at);
+    const { columns: names } = shape;
+    const readers = this.#readers;
+    const isWhole =
+      fields.length === (readers ?? names).length &&
+      fields.length === names.length &&
+      fields.every(({ source }, at) => source === at);
     const toTexts = fields.map(({ toText }) => toText);
-    const alike = isWhole ? { columns: shape.columns, toTexts, hasSpecial: false } : undefined;
+    const alike = isWhole ? { columns: names, readers, toTexts, hasSpecial: false } : undefined;
     const writing = { group, text: group.text, fields, alike };
     this.#writings.set(shape, writing);
     return writing;

@@ -1,5 +1,5 @@
 import { ConnectorError, type Message, type MessageSchema, type Value } from '@sluice/core/driver';
-import { fieldReader, isFields, schemaField } from './field-path.js';
+import { type FieldReader, fieldReader, isFields, schemaField } from './field-path.js';
 
 /** The columns that a row has, one shared object for all rows that have the same. */
 export interface RowShape {
@@ -42,13 +42,14 @@ export class RowShapes {
 /** Takes rows out of messages, by the mapping of the config, or field by field. */
 export class RowReader {
   readonly shapes: RowShapes = new RowShapes();
+  /** Where each column comes from; undefined: from the fields of the payload. */
+  readonly readers: readonly FieldReader[] | undefined;
   readonly #columns: readonly string[];
-  readonly #readers: readonly ((message: Message) => Value | undefined)[];
   readonly #fields: ReadonlyMap<string, string | undefined> | undefined;
 
   constructor(columns: Readonly<Record<string, string>> | undefined) {
     this.#columns = Object.keys(columns ?? {});
-    this.#readers = Object.values(columns ?? {}).map(fieldReader);
+    this.readers = this.#columns.length === 0 ? undefined : Object.values(columns ?? {}).map(fieldReader);
     this.#fields = columns && new Map(Object.entries(columns).map(([column, path]) => [column, schemaField(path)]));
   }
 
@@ -61,10 +62,10 @@ export class RowReader {
    * @throws {ConnectorError} `message_invalid` when the payload is not an object and no mapping says what to do with it
    */
   read(message: Message): Row {
-    if (this.#columns.length === 0) return this.#fieldsOf(message.payload, message.schema);
+    if (this.readers === undefined) return this.#fieldsOf(message.payload, message.schema);
     const values: Value[] = [];
     const absent: number[] = [];
-    for (const [index, reader] of this.#readers.entries()) {
+    for (const [index, reader] of this.readers.entries()) {
       const value = reader(message);
       if (value === undefined) absent.push(index);
       else values.push(value);
@@ -77,7 +78,7 @@ export class RowReader {
   readKey(message: Message): Row {
     const { before, key, schema } = message;
     const payload = isFields(before) ? before : isFields(key) ? key : null;
-    if (this.#columns.length > 0) return this.read({ ...message, payload });
+    if (this.readers !== undefined) return this.read({ ...message, payload });
     return payload === null ? { shape: this.shapes.of([]), values: [] } : this.#fieldsOf(payload, schema);
   }
 

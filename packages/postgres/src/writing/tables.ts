@@ -102,7 +102,7 @@ export class Tables {
 
   #append(table: TargetTable, all: Messages, refuse: Refuse): TablePlan | undefined {
     const { messages, indexes } = all;
-    const rows = new AppendRows(table, refuse);
+    const rows = new AppendRows(table, refuse, this.#reader.readers);
     for (let at = 0; at < messages.length; at++) {
       const [message, index] = [messages[at], indexes[at]];
       if (message === undefined || index === undefined) continue;
@@ -110,7 +110,7 @@ export class Tables {
         const row = this.#reader.read(message);
         if (this.#mustEvolve(table, row)) return undefined;
         rows.add(row, index);
-        if (this.#config.columns === undefined) at = rows.addAlike(all, at);
+        at = rows.addAlike(all, at);
       } catch (error) {
         refuse(index, error);
       }
