@@ -123,7 +123,9 @@ function queue(hub: Hub, segment: Segment, all: readonly Outgoing[]): void {
   fatal.sort((a, b) => a.index - b.index);
   const count = fatal.length === 0 ? undefined : stopAt(hub, segment, fatal);
   for (const { writer, flow, failures } of all) {
-    if (!stopsAtInvalid(hub.plan, writer.branch)) for (const failure of failures) report(hub, segment, failure, writer);
+    // What lies behind the stop comes again, and may be valid then.
+    const reached = count === undefined ? failures : failures.filter(({ index }) => index < count);
+    if (!stopsAtInvalid(hub.plan, writer.branch)) for (const failure of reached) report(hub, segment, failure, writer);
     writer.add(segment, count === undefined ? flow : firstOf(flow, count));
   }
 }

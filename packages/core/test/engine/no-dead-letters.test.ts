@@ -130,6 +130,38 @@ describe('without a dead-letter sink', () => {
     },
   );
 
+  it.each([
+    [true, ['p2'], ['p1', 'p3']],
+    [false, [], []],
+  ])(
+    'a message that stops the pipeline has no dead letter of another sink written behind it (batches that can be cut: %s)',
+    async (positionAt, letters, stored) => {
+      here.produce('p', ...keys('p', 5));
+      let broken = true;
+      const check = (...refused: readonly string[]) =>
+        map((message) => {
+          if (refused.includes(keyText(message)) && (broken || message.key === 'p2')) throw new Error('bad');
+          return message;
+        });
+      const sinks = {
+        one: {
+          sink: here.memory.sink({ destination: 'one' }),
+          transforms: [check('p2', 'p5')],
+          deadLetter: here.deadLetter(),
+        },
+        two: { sink: here.memory.sink({ destination: 'two' }), transforms: [check('p4')] },
+      };
+      const run = here.start({ source: { positionAt }, sinks });
+      await expect(here.system.clock.settle(run.done)).rejects.toMatchObject({ code: 'message_invalid' });
+      expect([here.deadKeys(), here.stored('one')]).toEqual([letters, stored]);
+      expect(run.pipeline.stats()).toMatchObject({ deadLettered: letters.length });
+      broken = false;
+      await here.run({ source: { positionAt }, sinks });
+      expect([here.deadKeys(), here.stored('one')]).toEqual([['p2'], ['p1', 'p3', 'p4', 'p5']]);
+      expect(here.stored('two')).toEqual(keys('p', 5));
+    },
+  );
+
   it('a message of which one output is invalid stops the pipeline before any of its outputs is written', async () => {
     here.produce('p', 'a', 'b', 'c');
     let broken = true;

@@ -49,12 +49,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: "leaves what comes before a message that a sink's own step finds invalid, as if it were written",
     file: 'receive.ts',
-    find: 'const fatal = all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch))',
-    replace: 'const fatal = all.filter(() => false)',
+    find: ': all.filter(({ writer }) => stopsAtInvalid(hub.plan, writer.branch))',
+    replace: ': all.filter(() => false)',
     guards: [{ find: 'if (!stopsAtInvalid(hub.plan, writer.branch)) for', replace: 'for' }],
     test: {
       file: 'no-dead-letters.test.ts',
       title: "a message on which a sink's own transform throws stops the pipeline at it ({})",
+    },
+  },
+  {
+    name: 'writes a dead letter of what lies behind the message that stops the pipeline',
+    file: 'receive.ts',
+    find: 'count === undefined ? failures : failures.filter(({ index }) => index < count)',
+    replace: 'failures',
+    test: {
+      file: 'no-dead-letters.test.ts',
+      title:
+        'a message that stops the pipeline has no dead letter of another sink written behind it (batches that can be cut: true)',
     },
   },
   {
