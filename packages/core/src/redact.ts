@@ -25,17 +25,26 @@ export function redactConfig(schema: z.core.$ZodType, config: unknown): unknown 
  * that the schema does not know is one of them if it has four characters or more and the schema knows any secret.
  */
 export function secretsOf(schema: z.core.$ZodType, config: unknown): readonly string[] {
+  if (!knowsSecret(schema)) return [];
   const secrets = new Set<string>();
-  const misplaced = holdsSecret([schema]) ? shortestMisplaced : Number.POSITIVE_INFINITY;
   mapSecrets([schema], config, (value, mark) =>
     mapLeaves(value, (leaf) => {
-      if (mark === 'unknown' && leaf.length < misplaced) return leaf;
+      if (mark === 'unknown' && leaf.length < shortestMisplaced) return leaf;
       for (const secret of mark === 'url' ? credentialsIn(leaf) : [leaf]) secrets.add(secret);
       return leaf;
     }),
   );
   secrets.delete('');
   return [...secrets];
+}
+
+/** Whether schemas hold secrets, which takes a walk through all of it and is asked several times in each run. */
+const known = new WeakMap<z.core.$ZodType, boolean>();
+
+function knowsSecret(schema: z.core.$ZodType): boolean {
+  const knows = known.get(schema) ?? holdsSecret([schema]);
+  known.set(schema, knows);
+  return knows;
 }
 
 /**
