@@ -160,6 +160,36 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'reads on without a pause',
+    file: 'read-lease.ts',
+    find: 'if (budget.full) {',
+    replace: 'if (budget.messages < 0) {',
+    test: {
+      file: 'budget.test.ts',
+      title: 'stops reading when the messages are used up, and overshoots by no more than one batch for each partition',
+    },
+  },
+  {
+    name: 'asks each partition for the whole budget',
+    file: 'read-lease.ts',
+    find: 'const share = Math.max(2, partitions);',
+    replace: 'const share = Math.min(1, partitions);',
+    test: {
+      file: 'budget.test.ts',
+      title: 'asks each partition for its share of the budget and for a mebibyte at most',
+    },
+  },
+  {
+    name: 'gives a partition up while a sink has to write again what nobody else has',
+    file: 'lease-endings.ts',
+    find: 'if (!lease.retained || lease.lost || lease.tracker.empty || this.#run.stopping) return;',
+    replace: 'return;',
+    test: {
+      file: 'unkept-and-window.test.ts',
+      title: 'has its messages written again after a failed flush also while their partition is given up',
+    },
+  },
+  {
     name: 'lets the checkpoint pass a dead letter that is not durable',
     file: 'dead-letters.ts',
     find: '    segment.pending++;\n    if (this.#exceeded) return;',
