@@ -1,16 +1,18 @@
 import fc from 'fast-check';
-import type { ErrorCode } from '../../src/error.js';
-import type { Fault, MemorySinkInput, MemorySourceInput, OperationName } from '../../src/testing/index.js';
+import type { MemorySinkInput, MemorySourceInput } from '../../src/testing/index.js';
+import { failedFlush, type NamedFault, namedFault } from './random-faults.js';
 
 /**
- * What becomes of a source message: it passes, is dropped by a filter, becomes three, makes a transform throw (of all sinks, or of
- * the last one), is refused by the first sink (alone, or one of the three that it became), or made no sense to the driver.
+ * What becomes of a source message: it passes, is dropped by a filter, becomes three, makes a transform throw (of all sinks, of
+ * the first or of the last one), is refused by the first sink (alone, or one of the three that it became), or made no sense to the
+ * driver.
  */
 export type MessageKind =
   | 'pass'
   | 'drop'
   | 'expand'
   | 'throw'
+  | 'throwFirst'
   | 'throwLate'
   | 'refuse'
   | 'refuseOne'
@@ -18,10 +20,8 @@ export type MessageKind =
   | 'control';
 
 /** A fault of the n-th operation of a name, counted over all lives. */
-export interface ScriptedFault {
-  readonly name: OperationName;
+export interface ScriptedFault extends NamedFault {
   readonly nth: number;
-  readonly fault: Fault;
 }
 
 /** Something that happens at a moment, in milliseconds since the beginning. */
@@ -34,12 +34,16 @@ export interface HistoryEvent {
     | 'lose'
     | 'loseForAWhile'
     | 'move'
+    /** For a while nobody is to have a partition: its reader gives it up in peace. */
+    | 'release'
     | 'produce'
     /** The outside system forgets the older half of a partition, or is replaced by another one: where positions may be lost. */
     | 'discard'
     | 'replace';
   readonly source: number;
   readonly partition: number;
+  /** Of the next operation of its name. */
+  readonly fault: NamedFault | undefined;
 }
 
 /** A source and what there is to read. */
@@ -59,8 +63,11 @@ export interface History {
   readonly sinks: readonly Omit<MemorySinkInput, 'destination'>[];
   readonly deadLetter: Omit<MemorySinkInput, 'destination'>;
   readonly order: 'none' | undefined;
-  /** `stop`: each invalid message is mended after it has stopped the pipeline. Undefined: dead letters. */
-  readonly onInvalid: 'drop' | 'stop' | undefined;
+  /**
+   * `stop`: each invalid message is mended after it has stopped the pipeline. `stopUnlessFirst`: the same, but the first sink has
+   * dead letters of its own. Undefined: dead letters.
+   */
+  readonly onInvalid: 'drop' | 'stop' | 'stopUnlessFirst' | undefined;
   /** Positions are lost only where this says what to do then. */
   readonly onPositionLost: 'earliest' | 'latest' | undefined;
   readonly messagesPerSecond: number | undefined;
@@ -80,9 +87,20 @@ const kind: fc.Arbitrary<MessageKind> = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom<MessageKind>('drop', 'expand') },
   {
     weight: 4,
-    arbitrary: fc.constantFrom<MessageKind>('throw', 'throwLate', 'refuse', 'refuseOne', 'broken', 'control'),
+    arbitrary: fc.constantFrom<MessageKind>(
+      'throw',
+      'throwFirst',
+      'throwLate',
+      'refuse',
+      'refuseOne',
+      'broken',
+      'control',
+    ),
   },
 );
+
+/** Where several messages of a batch are of those that not every sink takes. */
+const troubled = fc.constantFrom<MessageKind>('pass', 'throwFirst', 'throwLate', 'refuse', 'broken');
 
 const position: fc.Arbitrary<Partial<MemorySourceInput>> = fc.oneof(
   {
@@ -90,7 +108,7 @@ const position: fc.Arbitrary<Partial<MemorySourceInput>> = fc.oneof(
     arbitrary: fc.constantFrom<Partial<MemorySourceInput>>({}, { discardCommitted: true }, { commits: false }),
   },
   { weight: 2, arbitrary: fc.constant<Partial<MemorySourceInput>>({ position: 'source' }) },
-  { weight: 1, arbitrary: fc.constant<Partial<MemorySourceInput>>({ position: 'none' }) },
+  { weight: 2, arbitrary: fc.constant<Partial<MemorySourceInput>>({ position: 'none' }) },
   {
     weight: 2,
     arbitrary: fc
@@ -112,7 +130,13 @@ const config: fc.Arbitrary<SourceHistory['config']> = fc
 
 const source: fc.Arbitrary<SourceHistory> = fc.record({
   config,
-  partitions: fc.array(fc.array(kind, { maxLength: 10 }), { minLength: 1, maxLength: 3 }),
+  partitions: fc.array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.array(kind, { maxLength: 10 }) },
+      { weight: 1, arbitrary: fc.array(troubled, { maxLength: 10 }) },
+    ),
+    { minLength: 1, maxLength: 3 },
+  ),
 });
 
 /** Mostly left out. */
@@ -139,87 +163,14 @@ const sink: fc.Arbitrary<History['sinks'][number]> = fc
   })
   .map(({ store, ...shape }) => ({ ...store, ...shape }));
 
-const retryable = fc.constantFrom<ErrorCode>(
-  'not_connected',
-  'timeout',
-  'rate_limited',
-  'conflict',
-  'resource_exhausted',
-  'unknown',
-);
-const shortWait = fc.constantFrom(0, 0, 1, 7, 40);
+const scripted: fc.Arbitrary<ScriptedFault> = fc
+  .tuple(namedFault, fc.nat({ max: 9 }))
+  .map(([each, nth]) => ({ ...each, nth }));
 
-/** Faults of any operation. */
-const plainFault: fc.Arbitrary<Fault> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ outcome: retryable, waitMs: shortWait }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ outcome: retryable, waitMs: shortWait, effect: fc.constantFrom('first', 'last') }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      outcome: fc.constant('crash'),
-      waitMs: shortWait,
-      effect: fc.constantFrom('first', 'last', 'never'),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ waitMs: fc.constantFrom(3, 30, 300, 4000, 8000) }) },
-);
+const place = { source: fc.nat({ max: 1 }), partition: fc.nat({ max: 2 }) };
 
-/** Faults of operations that can be aborted: they may also hang. */
-const hangingFault: fc.Arbitrary<Fault> = fc.oneof(
-  { weight: 3, arbitrary: plainFault },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      waitMs: fc.constant(Number.POSITIVE_INFINITY),
-      effect: fc.constantFrom('first', 'last'),
-      ignoresAbortForMs: fc.constantFrom(0, 0, 500, 900),
-    }),
-  },
-);
-
-/** Faults of reads, which nobody ends by a time limit because waiting is what they do. */
-const readFault: fc.Arbitrary<Fault> = fc.oneof(
-  { weight: 4, arbitrary: plainFault },
-  { weight: 1, arbitrary: fc.record({ waitMs: fc.constant(5000), ignoresAbortForMs: fc.constantFrom(500, 900) }) },
-  { weight: 1, arbitrary: fc.constant<Fault>({ outcome: 'lease_lost' }) },
-);
-
-/** Never settles, even when it is aborted. */
-const endless: Fault = { waitMs: Number.POSITIVE_INFINITY, ignoresAbortForMs: Number.POSITIVE_INFINITY };
-const endlessAfterEffect: Fault = { ...endless, effect: 'first' };
-
-const writeFault: fc.Arbitrary<Fault> = fc.oneof(
-  { weight: 3, arbitrary: hangingFault },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      waitMs: shortWait,
-      failures: fc.array(fc.record({ index: fc.nat({ max: 6 }), code: retryable }), { minLength: 1, maxLength: 2 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.constant(endless) },
-);
-
-function faultOf(names: readonly OperationName[], fault: fc.Arbitrary<Fault>): fc.Arbitrary<ScriptedFault> {
-  return fc.record({ name: fc.constantFrom(...names), nth: fc.nat({ max: 9 }), fault });
-}
-
-const scripted: fc.Arbitrary<ScriptedFault> = fc.oneof(
-  { weight: 6, arbitrary: faultOf(['sink.write'], writeFault) },
-  { weight: 5, arbitrary: faultOf(['sink.flush'], hangingFault) },
-  { weight: 3, arbitrary: faultOf(['source.read', 'source.partitions'], readFault) },
-  { weight: 2, arbitrary: faultOf(['sink.open', 'source.open'], hangingFault) },
-  { weight: 5, arbitrary: faultOf(['sink.claim', 'source.commit', 'store.save', 'store.claim'], plainFault) },
-  { weight: 1, arbitrary: faultOf(['sink.claim', 'source.commit'], fc.constantFrom(endless, endlessAfterEffect)) },
-  // A save is waited for, however long it takes: no other one may be begun beside it.
-  { weight: 1, arbitrary: faultOf(['store.save'], fc.constant<Fault>({ waitMs: 9000 })) },
-  { weight: 1, arbitrary: faultOf(['sink.close', 'source.close', 'store.release'], plainFault) },
-);
-
-const event: fc.Arbitrary<HistoryEvent> = fc.record({
+const anyEvent: fc.Arbitrary<HistoryEvent> = fc.record({
+  ...place,
   atMs: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 3000 })),
   action: fc.constantFrom<HistoryEvent['action']>(
     'crash',
@@ -229,27 +180,55 @@ const event: fc.Arbitrary<HistoryEvent> = fc.record({
     'lose',
     'loseForAWhile',
     'move',
+    'release',
     'produce',
     'discard',
     'replace',
   ),
-  source: fc.nat({ max: 1 }),
-  partition: fc.nat({ max: 2 }),
+  fault: fc.option(namedFault, { nil: undefined, freq: 2 }),
 });
 
-/** Random histories. */
-export const histories: fc.Arbitrary<History> = fc.record({
+/** A partition is given up while a sink fails that may still have something of it to flush. */
+const failingRelease: fc.Arbitrary<HistoryEvent> = fc.record({
+  ...place,
+  atMs: fc.nat({ max: 60 }),
+  action: fc.constant<HistoryEvent['action']>('release'),
+  fault: failedFlush,
+});
+
+const event: fc.Arbitrary<HistoryEvent> = fc.oneof(
+  { weight: 6, arbitrary: anyEvent },
+  { weight: 1, arbitrary: failingRelease },
+);
+
+/** One sink or two, and what becomes of what they do not take. */
+const sinks: fc.Arbitrary<Pick<History, 'sinks' | 'onInvalid'>> = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      sinks: fc.oneof({ weight: 4, arbitrary: fc.tuple(sink) }, { weight: 1, arbitrary: fc.tuple(sink, sink) }),
+      onInvalid: rarely('drop' as const, 'stop' as const),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      sinks: fc.oneof({ weight: 1, arbitrary: fc.tuple(sink) }, { weight: 4, arbitrary: fc.tuple(sink, sink) }),
+      onInvalid: fc.constant('stopUnlessFirst' as const),
+    }),
+  },
+);
+
+const surroundings: fc.Arbitrary<Omit<History, 'sinks' | 'onInvalid'>> = fc.record({
   seed: fc.nat(),
   sources: fc.oneof({ weight: 4, arbitrary: fc.tuple(source) }, { weight: 1, arbitrary: fc.tuple(source, source) }),
   bounded: fc.constantFrom(true, true, true, false),
-  sinks: fc.oneof({ weight: 4, arbitrary: fc.tuple(sink) }, { weight: 1, arbitrary: fc.tuple(sink, sink) }),
   deadLetter: fc.constantFrom<History['deadLetter']>(
     { payload: 'value' },
     { payload: 'value', flush: true },
     { payload: 'value', atomic: true },
   ),
   order: rarely('none' as const),
-  onInvalid: rarely('drop' as const, 'stop' as const),
   onPositionLost: rarely('earliest' as const, 'latest' as const),
   messagesPerSecond: rarely(20, 200),
   asyncTransforms: fc.boolean(),
@@ -261,3 +240,8 @@ export const histories: fc.Arbitrary<History> = fc.record({
   faults: fc.array(scripted, { maxLength: 6 }),
   events: fc.array(event, { maxLength: 3 }),
 });
+
+/** Random histories. */
+export const histories: fc.Arbitrary<History> = fc
+  .tuple(surroundings, sinks)
+  .map(([others, chosen]) => ({ ...others, ...chosen }));

@@ -1,8 +1,9 @@
 import { audit, keyText } from '../../src/testing/index.js';
-import { isInvalid, isRefusedBy, outputsOf, placeOfId } from './model-message.js';
+import { findFencedWriters } from './fenced-writers.js';
+import { isInvalid, isLettered, isRefusedBy, outputsOf, placeOfId, stopsRun } from './model-message.js';
 import type { Played } from './play-history.js';
 import { isQueue, type PlayedSource } from './played-source.js';
-import { endedBadly, findUnfoundedRepeats } from './repeats.js';
+import { endedBadly, findUnfoundedRepeats, hasCode } from './repeats.js';
 import { identify } from './watch-history.js';
 
 /** Everything that is wrong with a history that was played. Empty: all invariants hold. */
@@ -14,7 +15,8 @@ export function findProblems(played: Played): string[] {
     ...history.sinks.flatMap((_, index) => [...findSinkProblems(played, index), ...findUnfinished(played, index)]),
     ...findTooFast(played),
     ...(history.onInvalid === 'drop' ? findMiscounted(played) : []),
-    ...(history.onInvalid === undefined ? findMissingLetters(played) : []),
+    ...(history.onInvalid === 'drop' ? [] : findMissingLetters(played)),
+    ...findFencedWriters(played),
   ];
 }
 
@@ -54,7 +56,7 @@ function findSinkProblems(played: Played, index: number): string[] {
 
 /** Names of what a source message becomes in a sink. */
 function arrivalsOf({ history }: Played, id: string, sink: number): string[] {
-  if (history.onInvalid === 'stop') return outputsOf(id);
+  if (stopsRun(history, id)) return outputsOf(id);
   return /:(throw|broken)$/.test(id) ? [] : outputsOf(id).filter((output) => !isRefusedBy(sink, history, output));
 }
 
@@ -82,8 +84,12 @@ function findUnfinished(played: Played, index: number): string[] {
 function mayLose({ lives, journal }: Played, source: PlayedSource): boolean {
   if (source.owner !== 'none') return false;
   const failures = journal.operations.some(
-    ({ operation, error }) =>
-      operation.name.startsWith('source.') && operation.target === source.stream && error !== undefined,
+    ({ operation, error, effectAt }) =>
+      operation.name.startsWith('source.') &&
+      operation.target === source.stream &&
+      error !== undefined &&
+      // A read that is told to end has lost only what it had taken already.
+      (effectAt !== undefined || !hasCode(error, 'aborted')),
   );
   return failures || journal.losses.some((loss) => loss.source === source.id) || lives.some(endedBadly);
 }
@@ -131,12 +137,16 @@ function findMissingLetters(played: Played): string[] {
   const letters = new Set(played.system.destination('dead').stored.map(({ message }) => identify(message, 'dead')));
   const missing = played.sources.flatMap((source) => {
     if (mayLose(played, source)) return [];
-    const invalid = idsOf(played, source).flat().filter(isInvalid);
+    const invalid = idsOf(played, source)
+      .flat()
+      .filter((id) => isLettered(played.history, id));
     return invalid.filter((id) => !letters.has(id) && !played.journal.mayBeMissing(id));
   });
   return [
     ...missing.map((id) => `no dead letter of ${id}`),
-    ...[...letters].filter((id) => !isInvalid(id)).map((id) => `a dead letter of ${id}, which is valid`),
+    ...[...letters]
+      .filter((id) => !isLettered(played.history, id))
+      .map((id) => `a dead letter of ${id}, which is to have none`),
   ];
 }
 

@@ -37,6 +37,8 @@ export class Journal {
   readonly stores: Map<string, StoreRecord[]> = new Map();
   /** Partitions that were taken without warning. */
   readonly losses: SourceEvent[] = [];
+  /** Partitions that nobody was to have for a while. */
+  readonly releases: SourceEvent[] = [];
   /** Sources that went on elsewhere because a position was lost. */
   readonly detours: SourceEvent[] = [];
   readonly #system: MemorySystem;
@@ -105,6 +107,10 @@ export class Journal {
 
   lost({ id }: PlayedSource, partition: string): void {
     this.losses.push({ source: id, partition, at: this.step() });
+  }
+
+  released({ id }: PlayedSource, partition: string): void {
+    this.releases.push({ source: id, partition, at: this.step() });
   }
 
   discarded({ stream }: PlayedSource, partition: string, before: number): void {

@@ -25,10 +25,10 @@ export function outputsOf(id: string): string[] {
   return id.endsWith(':expand') || id.endsWith(':refuseOne') ? [`${id}#0`, `${id}#1`, `${id}#2`] : [id];
 }
 
-/** Whether this output does not reach one of the sinks: the first one refuses it, or a transform of the last one throws. */
+/** Whether this output does not reach one of the sinks: the first one refuses it, or a transform of the first or last one throws. */
 export function isRefusedBy(sink: number, { sinks }: History, output: string): boolean {
   if (sink === sinks.length - 1 && output.endsWith(':throwLate')) return true;
-  return sink === 0 && isRefused(output);
+  return sink === 0 && (isRefused(output) || output.endsWith(':throwFirst'));
 }
 
 /** Whether the first sink refuses this output. */
@@ -38,5 +38,17 @@ export function isRefused(output: string): boolean {
 
 /** Whether a source message is invalid, in whole or in part. */
 export function isInvalid(id: string): boolean {
-  return /:(throw|throwLate|broken|refuse|refuseOne)$/.test(id);
+  return /:(throw|throwFirst|throwLate|broken|refuse|refuseOne)$/.test(id);
+}
+
+/** Whether a source message ends the run, as long as nobody mends it. */
+export function stopsRun(history: History, id: string): boolean {
+  if (history.onInvalid === 'stop') return isInvalid(id);
+  if (history.onInvalid !== 'stopUnlessFirst' || !isInvalid(id)) return false;
+  return !outputsOf(id).some((output) => isRefusedBy(0, history, output));
+}
+
+/** Whether a source message is passed when there is a dead letter of it. */
+export function isLettered(history: History, id: string): boolean {
+  return history.onInvalid !== 'drop' && isInvalid(id) && !stopsRun(history, id);
 }

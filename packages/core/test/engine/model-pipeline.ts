@@ -1,7 +1,6 @@
 import type { Message } from '../../src/message.js';
 import { type Pipeline, pipeline } from '../../src/pipeline.js';
-import type { BranchDefinition, PipelineEvent } from '../../src/pipeline-definition.js';
-import type { Sink } from '../../src/sink.js';
+import type { BranchDefinition, PipelineDefinition, PipelineEvent } from '../../src/pipeline-definition.js';
 import {
   keyText,
   type MemoryConnector,
@@ -40,14 +39,19 @@ export function definePipeline(
   const [[, only] = [], another] = read;
   if (first === undefined || only === undefined) throw new Error('a history has a source and a sink');
   const steps = { history, instance, mended };
-  const withCheck = (sink: Sink): BranchDefinition => ({ sink, transforms: [checkOf(steps, 'throwLate')] });
+  const [late, early] = [checkOf(steps, 'throwLate'), checkOf(steps, 'throwFirst')];
+  const head: BranchDefinition = {
+    sink: first,
+    transforms: second === undefined ? [early, late] : [early],
+    ...(history.onInvalid === 'stopUnlessFirst' ? lettersOf(memory, history) : {}),
+  };
   return pipeline({
     name: 'model',
     ...(another === undefined ? { source: only } : { sources: Object.fromEntries(read) }),
     transforms: transformsOf(steps),
     // The id of an only sink tells the memory system that its positions are kept with its data.
-    sinks: second === undefined ? { sink: withCheck(first) } : { a: first, b: withCheck(second) },
-    ...(history.onInvalid === undefined ? { deadLetter: { sink: deadLetterSink(memory, history), maxRatio: 1 } } : {}),
+    sinks: second === undefined ? { sink: head } : { a: head, b: { sink: second, transforms: [late] } },
+    ...(history.onInvalid === undefined ? lettersOf(memory, history) : {}),
     ...(history.onInvalid === 'drop' ? { onInvalid: 'drop' } : {}),
     ...(history.order === undefined ? {} : { order: history.order }),
     ...(history.onPositionLost === undefined ? {} : { onPositionLost: history.onPositionLost }),
@@ -64,8 +68,8 @@ export function definePipeline(
   });
 }
 
-function deadLetterSink(memory: MemoryConnector, history: History): ReturnType<MemoryConnector['sink']> {
-  return memory.sink({ ...history.deadLetter, destination: 'dead' });
+function lettersOf(memory: MemoryConnector, history: History): Pick<PipelineDefinition, 'deadLetter'> {
+  return { deadLetter: { sink: memory.sink({ ...history.deadLetter, destination: 'dead' }), maxRatio: 1 } };
 }
 
 /** What the steps of a pipeline go by. */

@@ -7,7 +7,10 @@ import { MendedMessages } from './mended-messages.js';
 import { definePipeline, shutdownTimeoutMs } from './model-pipeline.js';
 import { type PlayedSource, playedSources } from './played-source.js';
 import { produce, produceAll } from './produce.js';
+import type { NamedFault } from './random-faults.js';
+import { scriptFaults } from './script-faults.js';
 import { seededRandom } from './seeded-random.js';
+import { watchBudget } from './watch-budget.js';
 import { type Watched, watchHistory } from './watch-history.js';
 
 /** One run of the pipeline in a process of its own. */
@@ -57,32 +60,15 @@ export async function playHistory(history: History): Promise<Played> {
   const sources = playedSources(history);
   const journal = new Journal(system, sources);
   for (const source of sources) produceAll(system, source);
-  const mended = new MendedMessages(system, sources);
+  const mended = new MendedMessages(system, history, sources);
   const watched = { history, sources, journal, mended };
   watchHistory(system, watched);
-  scriptFaults({ system, history, random, journal });
-  const player = new Player(system, watched);
+  watchBudget(system, watched);
+  const failNext = scriptFaults({ system, history, random, journal });
+  const player = new Player(system, watched, failNext);
   await player.play();
   const { lives, problems, dropped } = player;
   return { history, system, lives, journal, problems, sources, dropped };
-}
-
-interface Script {
-  readonly system: MemorySystem;
-  readonly history: History;
-  readonly random: () => number;
-  readonly journal: Journal;
-}
-
-function scriptFaults({ system, history, random, journal }: Script): void {
-  const counts = new Map<string, number>();
-  system.faults.decideBy((operation) => {
-    const nth = counts.get(operation.name) ?? 0;
-    counts.set(operation.name, nth + 1);
-    const scripted = history.faults.find((each) => each.name === operation.name && each.nth === nth);
-    if (scripted !== undefined) journal.scripted(operation, scripted.fault);
-    return scripted?.fault ?? { waitMs: Math.floor(random() * history.latencyMs) };
-  });
 }
 
 class Player {
@@ -94,10 +80,16 @@ class Player {
   readonly #sources: readonly PlayedSource[];
   readonly #journal: Journal;
   readonly #mended: MendedMessages;
+  readonly #failNext: (next: NamedFault) => void;
   #eventsLeft: number;
 
-  constructor(system: MemorySystem, { history, sources, journal, mended }: Watched) {
+  constructor(
+    system: MemorySystem,
+    { history, sources, journal, mended }: Watched,
+    failNext: (next: NamedFault) => void,
+  ) {
     this.#system = system;
+    this.#failNext = failNext;
     this.#history = history;
     this.#sources = sources;
     this.#journal = journal;
@@ -111,7 +103,7 @@ class Player {
     this.#endStreams();
     // Each life but the last ends by a crash, a stop, a fenced claim or an invalid message, of which a history has only so many.
     const messages = this.#sources.flatMap(({ kinds }) => kinds.flat()).length;
-    const mostLives = this.#history.events.length + this.#history.faults.length + messages + 2;
+    const mostLives = 2 * this.#history.events.length + this.#history.faults.length + messages + 2;
     for (let count = 0; count < mostLives; count += 1) {
       this.#start();
       await this.#watchLives();
@@ -156,7 +148,7 @@ class Player {
 
   /** All faults are over: what is left is finished. */
   async #playLastLife(): Promise<void> {
-    if (this.#history.onInvalid === 'stop') this.#mended.mendAll();
+    this.#mended.mendAll();
     const last = this.#start();
     await this.#finishWork();
     if (last.end !== 'resolved')
@@ -225,7 +217,7 @@ class Player {
     const stoppedFor = this.#system.clock.now() - (life.stoppedMs ?? Number.POSITIVE_INFINITY);
     if (error.code === 'timeout' && stoppedFor >= shutdownTimeoutMs) return;
     // Of two that were stopped by the same message one comes when it is mended.
-    const stopped = error.code === 'message_invalid' && this.#history.onInvalid === 'stop';
+    const stopped = error.code === 'message_invalid' && this.#history.onInvalid?.startsWith('stop');
     if (stopped && (this.#mended.mendFirst() || life.twin)) return;
     if (!life.twin || !overtaken) this.problems.push(`a run failed with ${describeEnd(error)}`);
   }
@@ -235,6 +227,7 @@ class Player {
     const source = this.#sources[event.source % this.#sources.length];
     const partition = source?.partitions[event.partition % source.partitions.length];
     const [oldest] = this.#running();
+    if (event.fault !== undefined) this.#failNext(event.fault);
     if (action === 'crash') oldest?.instance.crash();
     else if (action === 'stop') this.#stop(oldest);
     else if (action === 'twin' && oldest !== undefined) this.#start();
@@ -255,9 +248,14 @@ class Player {
     else if (action === 'lose') {
       this.#journal.lost(source, partition);
       group.lose(partition);
-    } else if (action === 'loseForAWhile' && source.config.partitions === 'assigned') {
-      this.#journal.lost(source, partition);
-      group.lose(partition, null);
+    } else if ((action === 'loseForAWhile' || action === 'release') && source.config.partitions === 'assigned') {
+      if (action === 'loseForAWhile') {
+        this.#journal.lost(source, partition);
+        group.lose(partition, null);
+      } else {
+        this.#journal.released(source, partition);
+        group.assignment.assign(partition, null);
+      }
       this.#eventsLeft += 1;
       this.#system.clock.after(700, () => {
         this.#eventsLeft -= 1;

@@ -132,7 +132,7 @@ function isUncertainWrite({ journal }: Played, { destination, first, second }: R
 }
 
 /** Took longer than the engine waits, or never ended. */
-function isSlow({ startedMs, endedMs = Number.POSITIVE_INFINITY }: OperationRecord): boolean {
+export function isSlow({ startedMs, endedMs = Number.POSITIVE_INFINITY }: OperationRecord): boolean {
   return endedMs - startedMs >= writeTimeoutMs;
 }
 
@@ -154,7 +154,7 @@ function failsSource(record: OperationRecord): boolean {
   return record.error !== undefined && !hasCode(record.error, 'aborted');
 }
 
-function hasCode(error: unknown, code: ErrorCode): boolean {
+export function hasCode(error: unknown, code: ErrorCode): boolean {
   return isConnectorError(error) && error.code === code;
 }
 
@@ -176,8 +176,11 @@ function isSettledBefore(played: Played, { source, first, second }: Repeat): boo
   const before = lives.find(({ instance }) => instance.name === first.instance);
   const after = lives.find(({ instance }) => instance.name === second.instance);
   if (before === undefined || after === undefined || endedBadly(before)) return false;
-  // Whoever was given a lost partition settles it.
-  const lost = journal.losses.some((loss) => loss.source === source.id);
+  // Whoever is given a partition next settles what was left of it.
+  const { partition } = placeOfId(first.id);
+  const lost =
+    journal.losses.some((loss) => loss.source === source.id) ||
+    journal.releases.some((release) => release.source === source.id && release.partition === partition);
   return !before.twin && !lost && before.endedAt < after.startedAt;
 }
 

@@ -9,8 +9,8 @@ import {
 import type { History } from './history.js';
 import type { Journal } from './journal.js';
 import type { MendedMessages } from './mended-messages.js';
-import { isInvalid, isRefused, isRefusedBy, outputsOf } from './model-message.js';
-import type { PlayedSource } from './played-source.js';
+import { isInvalid, isRefused, isRefusedBy, outputsOf, placeOfId, stopsRun } from './model-message.js';
+import { isQueue, type PlayedSource } from './played-source.js';
 
 /** What is watched. */
 export interface Watched {
@@ -25,6 +25,7 @@ export function watchHistory(system: MemorySystem, { history, sources, journal, 
   system.destination('out0').refuses = (message) =>
     isRefused(keyText(message)) && !mended.has(keyText(message)) ? 'message_invalid' : undefined;
   const dropsInvalid = history.onInvalid === 'drop';
+  if (history.onInvalid === 'stopUnlessFirst') watchLetters(system, { history, sources, journal, mended });
   for (const source of sources) {
     // Nothing is ever settled of a source whose position nobody keeps.
     if (source.owner === 'none') continue;
@@ -38,7 +39,7 @@ export function watchHistory(system: MemorySystem, { history, sources, journal, 
       settled(message, stored) {
         const id = keyText(message);
         if (journal.mayBeMissing(id)) return true;
-        if (history.onInvalid === 'stop') return isStoredWhole(history, id, stored);
+        if (stopsRun(history, id)) return isStoredWhole(history, id, stored);
         const given = dropsInvalid && isInvalid(id) ? true : stored('dead', id);
         if (id.endsWith(':throw') || id.endsWith(':broken')) return given;
         return history.sinks.every((_, index) =>
@@ -49,6 +50,25 @@ export function watchHistory(system: MemorySystem, { history, sources, journal, 
       },
     });
   }
+}
+
+/** No dead letter is written of what lies behind a message that stops the pipeline: it comes again, and may be valid then. */
+function watchLetters(system: MemorySystem, { sources, journal, mended }: Watched): void {
+  system.events.listen((event) => {
+    if (event.type !== 'operation' || event.phase !== 'start') return;
+    const { name, target, messages } = event.operation;
+    if (name !== 'sink.write' || target !== 'dead') return;
+    for (const id of messages.map((message) => identify(message, target))) {
+      const { stream, partition, index } = placeOfId(id);
+      const source = sources.find((each) => each.stream === stream);
+      // Who reads of these may never have seen what came before.
+      if (source === undefined || isQueue(source) || source.owner === 'none') continue;
+      const before = system.stream(stream).log(partition).entries.slice(0, index);
+      const stop = before.map(({ message }) => keyText(message)).find((each) => mended.stops(each));
+      if (stop !== undefined && !journal.mayBeMissing(stop))
+        system.violations.report(`a dead letter of ${id} is written, which lies behind ${stop}`);
+    }
+  });
 }
 
 /** Whether every sink has everything that a message becomes. */
