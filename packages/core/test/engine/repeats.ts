@@ -1,6 +1,6 @@
 import { type ErrorCode, isConnectorError } from '../../src/error.js';
 import type { Journal, OperationRecord, StoreRecord } from './journal.js';
-import { placeOfId } from './model-message.js';
+import { type MessagePlace, placeOfId } from './model-message.js';
 import { writeTimeoutMs } from './model-pipeline.js';
 import type { Life, Played } from './play-history.js';
 import { isQueue, type PlayedSource } from './played-source.js';
@@ -176,12 +176,36 @@ function isSettledBefore(played: Played, { source, first, second }: Repeat): boo
   const before = lives.find(({ instance }) => instance.name === first.instance);
   const after = lives.find(({ instance }) => instance.name === second.instance);
   if (before === undefined || after === undefined || endedBadly(before)) return false;
-  // Whoever is given a partition next settles what was left of it.
-  const { partition } = placeOfId(first.id);
-  const lost =
-    journal.losses.some((loss) => loss.source === source.id) ||
-    journal.releases.some((release) => release.source === source.id && release.partition === partition);
-  return !before.twin && !lost && before.endedAt < after.startedAt;
+  if (isPassedOn(journal, source, placeOfId(first.id))) return false;
+  // A source that keeps its position may have heard of a commit without an answer, so what is durable counts until it is read again.
+  const untold =
+    source.owner === 'source' &&
+    journal.operations.some(
+      (record) =>
+        record.operation.instance === first.instance &&
+        record.operation.target === source.stream &&
+        failsSource(record),
+    );
+  return !before.twin && !untold && before.endedAt < after.startedAt;
+}
+
+/** Whether a life had to give a partition up: whoever is given it next settles what was left of it. */
+function isPassedOn(
+  { losses, releases, operations }: Journal,
+  source: PlayedSource,
+  { partition }: MessagePlace,
+): boolean {
+  return (
+    losses.some((loss) => loss.source === source.id) ||
+    releases.some((release) => release.source === source.id && release.partition === partition) ||
+    operations.some(
+      ({ operation, error }) =>
+        source.config.partitions === 'assigned' &&
+        operation.target === source.stream &&
+        operation.partition === partition &&
+        hasCode(error, 'lease_lost'),
+    )
+  );
 }
 
 /** Crashed, failed, or left something unsettled. */
