@@ -12,6 +12,8 @@ export interface ChunkPart {
   readonly snapshot: string;
   /** An earlier snapshot in which its rows may have been given out before a crash; undefined: none. */
   readonly since: string | undefined;
+  /** How many rows of it were delivered. */
+  readonly rows: number;
 }
 
 /** How far a chunk was delivered. */
@@ -32,7 +34,9 @@ const keyTexts = z.array(z.string()).nullable();
 const storedPosition = z.strictObject({
   plan: z.string(),
   rows: z.int().min(0),
-  parts: z.array(z.strictObject({ to: keyTexts, snapshot: z.string(), since: z.string().nullable() })),
+  parts: z.array(
+    z.strictObject({ to: keyTexts, snapshot: z.string(), since: z.string().nullable(), rows: z.int().min(0) }),
+  ),
   since: z.string(),
   lsn: z.string().regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/),
 });
@@ -48,7 +52,7 @@ export function toChunkPosition({ plan, rows, parts, since, lsn }: ChunkPosition
   return {
     plan,
     rows,
-    parts: parts.map((part) => ({ to: part.to ?? null, snapshot: part.snapshot, since: part.since ?? null })),
+    parts: parts.map(({ to, since: begun, ...part }) => ({ ...part, to: to ?? null, since: begun ?? null })),
     since,
     lsn: formatLsn(lsn),
   };
@@ -66,7 +70,7 @@ export function parseChunkPosition(position: Position, plan: string): ChunkPosit
   const { parts, lsn, ...rest } = result.data;
   return {
     ...rest,
-    parts: parts.map(({ to, snapshot, since }) => ({ to: to ?? undefined, snapshot, since: since ?? undefined })),
+    parts: parts.map(({ to, since, ...part }) => ({ ...part, to: to ?? undefined, since: since ?? undefined })),
     lsn: parseLsn(lsn),
   };
 }

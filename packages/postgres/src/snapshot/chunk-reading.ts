@@ -234,7 +234,12 @@ class ChunkBatches {
     const { from, isRepeated } = this.#request;
     const { snapshot, lsn } = this.#opened;
     const since = isRepeated ? from.since : snapshot;
-    const part = (to: KeyTexts | undefined): ChunkPart => ({ to, snapshot, since: isRepeated ? since : undefined });
+    const part = (to: KeyTexts | undefined): ChunkPart => ({
+      to,
+      snapshot,
+      since: isRepeated ? since : undefined,
+      rows: rows - from.rows,
+    });
     const base = { plan: from.plan, since, lsn };
     // Without a key there is no place in a table to go on from.
     if (key?.length === 0) return { ...base, rows, parts: [] };

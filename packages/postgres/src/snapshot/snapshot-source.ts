@@ -188,7 +188,10 @@ class SnapshotSource implements SourceDriver {
     this.#chunks.begin(name, from);
     if (isWhole(from)) return;
     if (options.start === 'latest') {
-      const none: ChunkPosition = { ...from, parts: [{ to: undefined, snapshot: seesNothing, since: undefined }] };
+      const none: ChunkPosition = {
+        ...from,
+        parts: [{ to: undefined, snapshot: seesNothing, since: undefined, rows: 0 }],
+      };
       this.#chunks.begin(name, none);
       yield { messages: [], position: toChunkPosition(none), bytes: 0 };
       return;
