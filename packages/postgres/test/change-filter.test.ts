@@ -16,8 +16,8 @@ const table = {
   name: 'public.t',
   key,
   ranges: [
-    { to: ['10'], snapshot: parseSnapshot('100:100:') },
-    { to: undefined, snapshot: parseSnapshot('200:200:') },
+    { to: ['10'], snapshot: parseSnapshot('100:100:'), isEmpty: false },
+    { to: undefined, snapshot: parseSnapshot('200:200:'), isEmpty: false },
   ],
 };
 

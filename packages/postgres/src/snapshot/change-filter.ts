@@ -12,6 +12,8 @@ export interface ReadRange {
   /** Its last key; undefined for the last range. */
   readonly to: KeyTexts | undefined;
   readonly snapshot: ServerSnapshot | undefined;
+  /** Whether it had no rows. */
+  readonly isEmpty: boolean;
 }
 
 /** A table whose rows were read. */
@@ -143,9 +145,11 @@ export class ChangeFilter {
     const seen = this.#seenBy(table);
     if (!seen.includes(true)) return alone;
     if (!seen.includes(false)) return asSeen(change);
+    // It takes away what was read before it; of what was read after it, there must be nothing.
+    if (table.ranges.every(({ isEmpty }, index) => isEmpty || seen[index] === false)) return alone;
     throw new ConnectorError(
       'unsupported',
-      `${table.name} was truncated while its rows were read, after some of them and before others. Reset the position, so that the tables are read anew`,
+      `${table.name} was truncated and filled again while its rows were read, after some of them and before others. Empty what the tables were written to, run "sluice positions reset", and start again: the tables are then read anew`,
     );
   }
 

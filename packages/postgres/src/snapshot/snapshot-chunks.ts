@@ -105,10 +105,10 @@ export class SnapshotChunks {
     for (const { chunk, given } of this.#states.values()) {
       const { id, name, key } = chunk.table;
       if (given !== undefined && given.lsn > until) until = given.lsn;
-      const ranges = (given?.parts ?? []).map(({ to, snapshot, since }): ReadRange => {
+      const ranges = (given?.parts ?? []).map(({ to, snapshot, since, rows }): ReadRange => {
         const text = atomic ? snapshot : (since ?? snapshot);
         if (!snapshots.has(text)) snapshots.set(text, parseSnapshot(text));
-        return { to: to ?? chunk.to, snapshot: snapshots.get(text) };
+        return { to: to ?? chunk.to, snapshot: snapshots.get(text), isEmpty: rows === 0 };
       });
       tables.set(id, { name, key, ranges: [...(tables.get(id)?.ranges ?? []), ...ranges] });
     }
