@@ -28,7 +28,7 @@ export const joinedConnector: Connector<typeof source.config, Parameters<typeof 
     source: {
       ...source,
       capabilities: (config) => {
-        // Rows tell none, and the suite looks no further; of changes it asks for it where they come alone.
+        // The plan tells it for the rows, and is no part of what the suite reads; of changes it asks for it where they come alone.
         const { lagUnit: _, ...capabilities } = source.capabilities(config);
         return { ...capabilities, changes: false };
       },

@@ -138,6 +138,23 @@ describe.each([15, 18] as const)('a table of Postgres %i that is emptied', (vers
 describe('chunks of a table', () => {
   const database = useDatabase();
 
+  it('tells while rows are read how much of the log waits for them, until changes tell it', async () => {
+    const table = await database.table('id int primary key, text text');
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table], statusIntervalMs: 50 });
+    const driver = await openCdc(config);
+    const plan = new Reader(driver, { partition: 'snapshot' });
+    await expect.poll(() => plan.batches[0]?.lag, patience).toBeLessThan(1_000_000);
+    await database.rows(`insert into ${table} select g, repeat('x', 1000) from generate_series(1, 3000) g`);
+    await expect.poll(() => plan.batches.at(-1)?.lag, patience).toBeGreaterThan(3_000_000);
+    const partition = `${topicOf(config)}/1`;
+    const rows = new Reader(driver, { partition });
+    await rows.take(3000);
+    await driver.commit?.(partition, rows.position ?? null);
+    await expect.poll(() => plan.batches.at(-1)?.lag, patience).toBe(0);
+    const changes = new Reader(driver);
+    await expect.poll(() => changes.batches[0]?.lag, patience).toBeDefined();
+  });
+
   it('reads as many chunks at the same time as it is told to', async () => {
     const table = await database.table('id int primary key, text text');
     await database.rows(`insert into ${table} select g, repeat('x', 20000) from generate_series(1, 3000) g`);

@@ -106,6 +106,7 @@ const abortMs = 500;
 /** Reads the changes of a slot as one partition. */
 export class CdcSource implements SourceDriver {
   readonly identity: string;
+  readonly statusIntervalMs: number;
   readonly #catalog: Client;
   readonly #opened: Opened;
   readonly #closing = new AbortController();
@@ -115,16 +116,23 @@ export class CdcSource implements SourceDriver {
   /** Settled while nothing was read. */
   #committed: Position | undefined;
   #serverLsn = 0n;
+  #waitingBytes: number | undefined;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(catalog: Client, identity: string, opened: Opened) {
     this.#catalog = catalog;
     this.identity = identity;
+    this.statusIntervalMs = opened.config.statusIntervalMs;
     this.#opened = opened;
   }
 
   async *partitions(): AsyncGenerator<readonly string[]> {
     yield [changesPartition];
+  }
+
+  /** How much log the slot has not been told to forget, in bytes, when that was looked at last. */
+  get waitingBytes(): number | undefined {
+    return this.#waitingBytes;
   }
 
   /** Looks from time to time how much log the server keeps, also while the slot is not read. */
@@ -141,6 +149,7 @@ export class CdcSource implements SourceDriver {
       await checkPrimary(this.#catalog);
       const isNew = (await slotState(this.#catalog, this.#opened.config.slot)) === undefined;
       const slot = await this.#slot(undefined);
+      this.#look(slot);
       return { lsn: startIn(slot, { position: undefined, start: undefined }).lsn, isNew };
     } finally {
       signal.removeEventListener('abort', giveUp);
@@ -256,8 +265,9 @@ export class CdcSource implements SourceDriver {
     return shape;
   }
 
-  #look({ serverLsn, retainedBytes }: SlotState): void {
+  #look({ serverLsn, confirmedLsn, retainedBytes }: SlotState): void {
     this.#serverLsn = serverLsn;
+    this.#waitingBytes = Math.max(0, Number(serverLsn - confirmedLsn));
     this.#opened.context.metrics.set('slot_retained_bytes', retainedBytes);
   }
 

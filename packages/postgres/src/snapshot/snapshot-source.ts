@@ -40,7 +40,7 @@ export async function openSnapshotSource(
   const opened = { config, options, context };
   if (config.snapshot !== 'only') {
     const changes = await openCdcSource(config, options, context);
-    changes.watch(config.statusIntervalMs);
+    changes.watch(changes.statusIntervalMs);
     return new SnapshotSource(opened, changes.identity, changes);
   }
   const client = await openClient(config, options, { name: `sluice ${context.pipeline}`, signal: context.signal });
@@ -79,6 +79,11 @@ function withoutChanges(): ConnectorError {
     'position_lost',
     'the rows were read with snapshot "only", and the changes since are gone. Reset the position to read them anew',
   );
+}
+
+/** A batch in which only the position moves. */
+function moved(position: Position, lag: number | undefined): SourceBatch {
+  return { messages: [], position, bytes: 0, ...(lag === undefined ? {} : { lag }) };
 }
 
 class SnapshotSource implements SourceDriver {
@@ -148,12 +153,22 @@ class SnapshotSource implements SourceDriver {
     if (stored !== undefined && stored.lsn === undefined && this.#changes !== undefined) throw withoutChanges();
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     const plan = stored ?? this.#plan ?? (await this.#makePlan(signal));
-    if (stored === undefined) yield { messages: [], position: toPlanPosition(plan), bytes: 0 };
+    if (stored === undefined) yield moved(toPlanPosition(plan), this.#changes?.waitingBytes);
     this.#plan = plan;
     this.#chunks.plan = plan;
     if (this.#changes === undefined) return;
+    yield* this.#tellLag(plan, this.#changes, signal);
     await this.#chunks.until(() => this.#chunks.isOver, signal);
-    if (!signal.aborted) yield { messages: [], position: snapshotOver, bytes: 0 };
+    if (!signal.aborted) yield moved(snapshotOver, 0);
+  }
+
+  /** Rows do not tell how much log waits behind them: their plan does, until changes tell it themselves. */
+  async *#tellLag(plan: SnapshotPlan, changes: CdcSource, signal: AbortSignal): AsyncGenerator<SourceBatch> {
+    const areRead = (): boolean => this.#chunks.areAll([]);
+    while (!signal.aborted && !areRead()) {
+      await this.#chunks.until(areRead, AbortSignal.any([signal, AbortSignal.timeout(changes.statusIntervalMs)]));
+      if (!signal.aborted) yield moved(toPlanPosition(plan), areRead() ? 0 : changes.waitingBytes);
+    }
   }
 
   /** Of which the rows are read; undefined where tables are read as they are. */
