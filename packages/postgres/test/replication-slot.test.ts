@@ -10,6 +10,7 @@ const slot: SlotState = {
   confirmedLsn: 100n,
   retainedBytes: 0,
   serverLsn: 200n,
+  isStandby: false,
   currentDatabase: 'app',
 };
 const anywhere = { position: undefined, start: undefined };
@@ -31,6 +32,12 @@ describe('startIn', () => {
       const begin = (): unknown => startIn(slot, { position: { lsn, rows: 0 }, start: undefined });
       expect(begin).toThrow(expect.objectContaining({ code: 'position_lost' }));
     }
+  });
+
+  it('tries again where a standby has not come to the position yet', () => {
+    const begin = (): unknown =>
+      startIn({ ...slot, isStandby: true }, { position: { lsn: 201n, rows: 0 }, start: undefined });
+    expect(begin).toThrow(expect.objectContaining({ code: 'not_connected' }));
   });
 
   it('refuses a slot that the server has given up, also when a position need not be kept', () => {

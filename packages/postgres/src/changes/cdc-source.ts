@@ -16,7 +16,7 @@ import { ChangeFilter, type ChangeFilterRules } from '../snapshot/change-filter.
 import type { ChangesSettings } from './cdc-config.js';
 import { type CdcPosition, parsePosition } from './cdc-position.js';
 import { CdcReading } from './cdc-reading.js';
-import { checkFreeSlot, checkPrimary, checkWalLevel } from './cdc-server.js';
+import { checkFreeSlot, checkServer, rowsOnStandby, waitsForPrimary } from './cdc-server.js';
 import type { Relation } from './pgoutput.js';
 import { checkPublication, createPublication, publicationState } from './publication.js';
 import { ReplicationStream } from './replication.js';
@@ -38,10 +38,10 @@ export async function openCdcSource(
   try {
     catalog = await openClient(config, options, { name, signal });
     await setTexts(catalog);
-    await checkWalLevel(catalog);
-    if (config.create) await ensurePublication(catalog, config, (text) => context.notice(text));
+    const { isStandby } = await checkServer(catalog);
+    if (config.create && !isStandby) await ensurePublication(catalog, config, (text) => context.notice(text));
     await checkPublication(catalog, config);
-    return new CdcSource(catalog, await identifying, { config, options, context });
+    return new CdcSource(catalog, await identifying, { config, options, context, isStandby });
   } catch (error) {
     await Promise.allSettled([identifying, catalog === undefined ? undefined : endClient(catalog)]);
     throw error;
@@ -57,15 +57,16 @@ export async function checkCdcSource(
   const purpose = { name: 'sluice check', signal };
   const catalog = await openClient(config, options, purpose);
   try {
-    await checkWalLevel(catalog);
+    const { isStandby } = await checkServer(catalog);
     await identify(() => openReplication(config, options, purpose));
     const isMissing = (await publicationState(catalog, config.publication)) === 'missing';
-    if (!(config.create && isMissing)) await checkPublication(catalog, config);
+    if (!(config.create && isMissing) || isStandby) await checkPublication(catalog, config);
     const slot = await slotState(catalog, config.slot);
     if (slot !== undefined) {
       checkSlot(slot);
       startIn(slot, { position: undefined, start: undefined });
-    } else if (config.create) await checkFreeSlot(catalog, config.slot);
+    } else if (isStandby && config.snapshot === 'initial') throw rowsOnStandby();
+    else if (config.create) await checkFreeSlot(catalog, config.slot);
     else throw missingSlot(config.slot, undefined);
   } finally {
     await endClient(catalog);
@@ -95,6 +96,7 @@ interface Opened {
   readonly config: ChangesSettings;
   readonly options: PostgresOptions;
   readonly context: DriverContext;
+  readonly isStandby: boolean;
 }
 
 /** The partition that changes are. */
@@ -146,7 +148,7 @@ export class CdcSource implements SourceDriver {
     const giveUp = (): void => void this.#catalog.connection.stream.destroy();
     signal.addEventListener('abort', giveUp);
     try {
-      await checkPrimary(this.#catalog);
+      if ((await checkServer(this.#catalog)).isStandby) throw rowsOnStandby();
       const isNew = (await slotState(this.#catalog, this.#opened.config.slot)) === undefined;
       const slot = await this.#slot(undefined);
       this.#look(slot);
@@ -247,6 +249,7 @@ export class CdcSource implements SourceDriver {
     const { slot: name, create } = this.#opened.config;
     let slot = await slotState(this.#catalog, name);
     if (slot === undefined && create && position === undefined) {
+      if (this.#opened.isStandby) this.#opened.context.notice(waitsForPrimary(name));
       await createSlot(this.#catalog, name);
       slot = await slotState(this.#catalog, name);
     }

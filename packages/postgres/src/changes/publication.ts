@@ -8,6 +8,8 @@ export interface PublicationWish {
   readonly publication: string;
   /** Tables that it has to publish; undefined: whatever it publishes, and all tables when it is made. */
   readonly tables?: readonly string[] | undefined;
+  /** Whether it would have been made where that can be done, which is on a primary. */
+  readonly create?: boolean | undefined;
 }
 
 /** How the publications that this connector made are told from others. */
@@ -33,12 +35,16 @@ const unpublishedSql = `
       (select c.oid union select relid from pg_catalog.pg_partition_ancestors(c.oid)))`;
 
 /** @throws {ConnectorError} `not_found` when the publication or one of the tables in it is missing */
-export async function checkPublication(client: Client, { publication, tables }: PublicationWish): Promise<void> {
+export async function checkPublication(
+  client: Client,
+  { publication, tables, create }: PublicationWish,
+): Promise<void> {
   if ((await publicationState(client, publication)) === 'missing') {
     const target = tables === undefined ? 'all tables' : `table ${tables.map(quotedTable).join(', ')}`;
+    const where = create === true ? 'Make it on the primary' : 'Set create to true, or make it';
     throw new ConnectorError(
       'not_found',
-      `publication "${publication}" does not exist. Make it with: create publication ${quoted(publication)} for ${target}; or set create to true`,
+      `publication "${publication}" does not exist. ${where} with: create publication ${quoted(publication)} for ${target}`,
     );
   }
   if (tables === undefined) return;

@@ -20,18 +20,19 @@ export interface SlotState {
   readonly retainedBytes: number;
   /** The end of the server's log that can be read. */
   readonly serverLsn: bigint;
+  readonly isStandby: boolean;
   readonly currentDatabase: string;
 }
 
-const serverLsnSql = `case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
-  else pg_catalog.pg_current_wal_flush_lsn() end`;
+const serverSql = `select standby, case when standby then pg_catalog.pg_last_wal_replay_lsn()
+    else pg_catalog.pg_current_wal_flush_lsn() end as server_lsn from pg_catalog.pg_is_in_recovery() standby`;
 
 // Through jsonb, because servers before 17 have no such column.
 const slotSql = `
   select plugin, database, active_pid as "activePid", confirmed_flush_lsn::text as confirmed, server_lsn::text as server,
     coalesce(to_jsonb(s) ->> 'invalidation_reason', case wal_status when 'lost' then 'wal_removed' end) as lost,
-    coalesce(pg_catalog.pg_wal_lsn_diff(server_lsn, restart_lsn), 0)::float8 as retained, pg_catalog.current_database() as current
-  from pg_catalog.pg_replication_slots s, (select ${serverLsnSql} as server_lsn) server
+    coalesce(pg_catalog.pg_wal_lsn_diff(server_lsn, restart_lsn), 0)::float8 as retained, pg_catalog.current_database() as current, standby
+  from pg_catalog.pg_replication_slots s, (${serverSql}) server
   where slot_name = $1`;
 
 interface SlotRow {
@@ -43,6 +44,7 @@ interface SlotRow {
   readonly lost: string | null;
   readonly retained: number;
   readonly current: string;
+  readonly standby: boolean;
 }
 
 /** Undefined when there is no slot of this name. */
@@ -58,6 +60,7 @@ export async function slotState(client: Client, name: string): Promise<SlotState
     confirmedLsn: parseLsn(row.confirmed ?? '0/0'),
     retainedBytes: row.retained,
     serverLsn: parseLsn(row.server),
+    isStandby: row.standby,
     currentDatabase: row.current,
   };
 }
@@ -110,10 +113,11 @@ export interface SlotStart {
 /**
  * Where to read from in a slot, or why that would leave changes out.
  *
- * @throws {ConnectorError} `position_lost` when changes after the position are gone
+ * @throws {ConnectorError} `position_lost` when changes after the position are gone; `not_connected` when a standby, which was
+ *   started again, has not come to it yet
  */
 export function startIn(slot: SlotState, { position, start }: SlotStart): CdcPosition {
-  const { name, lostBecause, confirmedLsn, serverLsn } = slot;
+  const { name, lostBecause, confirmedLsn, serverLsn, isStandby } = slot;
   if (lostBecause !== undefined) {
     throw new ConnectorError(
       start === undefined ? 'position_lost' : 'not_found',
@@ -126,6 +130,10 @@ export function startIn(slot: SlotState, { position, start }: SlotStart): CdcPos
       'position_lost',
       `replication slot "${name}" begins at ${formatLsn(confirmedLsn)}, and the position is ${formatLsn(position.lsn)}: it was made anew or read by somebody else, and the changes between are gone. Copy the tables anew, or set onPositionLost to go on without them`,
     );
+  }
+  if (position.lsn > serverLsn && isStandby) {
+    const text = `the standby has replayed its log up to ${formatLsn(serverLsn)}, and the position is ${formatLsn(position.lsn)}: it is behind, or follows another primary`;
+    throw new ConnectorError('not_connected', text);
   }
   if (position.lsn > serverLsn) {
     throw new ConnectorError(
