@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # build.sh <name> <version> <tag> <recipe>: builds one test server's image from Debian packages and other package registries,
-# for machines that reach no image registry. images/<name> holds its Dockerfile, and if need be:
+# for machines that reach no image registry. images/<system>, which is <name> without a major version, holds its Dockerfile, and if
+# need be:
 #   packages-on-host   Debian packages that artefacts.sh needs
-#   artefacts.sh       fetches into the folder that is its first argument; what is there joins the Docker context
+#   artefacts.sh       fetches into the folder that is its first argument, of the version that is its second; what is there joins
+#                      the Docker context
 # <recipe> is what the image is built from, as a digest; it becomes a label by which prepare.mjs knows that it is up to date.
 set -euo pipefail
 
@@ -94,12 +96,13 @@ CONF
 fetch() {
   local part
   part=$(mktemp -d "$cache/part.XXXXXX")
-  "$here/$name/artefacts.sh" "$part" "$version"
+  "$here/$system/artefacts.sh" "$part" "$version"
+  rm -rf "$cache/$name"-*/
   mv "$part" "$artefacts"
 }
 
 build() {
-  local contents=(-C "$here/$name" .) before
+  local contents=(-C "$here/$system" .) before
   before=$(docker image inspect -f '{{.Id}}' "$tag" 2>/dev/null) || true
   [[ -d $artefacts ]] && contents+=(-C "$artefacts" .)
   tar --mode=a+rX --owner=0 --group=0 -c "${contents[@]}" |
@@ -120,14 +123,15 @@ flock -n 9 || {
 }
 [[ $(docker image inspect -f '{{index .Config.Labels "sluice.recipe"}}' "$tag" 2>/dev/null) == "$recipe" ]] && exit 0
 
-artefacts=$cache/$name-$version
+# By the recipe, so that another one is made of what it fetches itself.
+artefacts=$cache/$name-$recipe
 if ! docker image inspect "$base" >/dev/null 2>&1; then
   need debootstrap debian-archive-keyring
   logged "Building a Debian $suite to put servers on (about 40 s)" make_base
 fi
-if [[ -f $here/$name/artefacts.sh && ! -d $artefacts ]]; then
+if [[ -f $here/$system/artefacts.sh && ! -d $artefacts ]]; then
   # shellcheck disable=SC2046
-  [[ -f $here/$name/packages-on-host ]] && need $(<"$here/$name/packages-on-host")
+  [[ -f $here/$system/packages-on-host ]] && need $(<"$here/$system/packages-on-host")
   logged "Fetching what $name $version is made of" fetch
 fi
 logged "Building $tag (up to a minute)" build

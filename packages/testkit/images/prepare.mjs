@@ -30,8 +30,13 @@ if (absent.length > 0) {
 
 /** A server is needed by the connector of the same name, unless the tests are to use one of the developer's own. */
 function isNeeded(name) {
-  const system = name.replace(/-\d+$/, '');
+  const system = systemOf(name);
   return existsSync(`${here}../../${system}/package.json`) && !process.env[`SLUICE_TEST_${system.toUpperCase()}_URL`];
+}
+
+/** A server's name without its major version: its recipe is the same for all. */
+function systemOf(name) {
+  return name.replace(/-\d+$/, '');
 }
 
 function isHere(name) {
@@ -46,7 +51,10 @@ function isHere(name) {
 /** What an image is built from, as a digest: another one means that the image is out of date. */
 function recipe(name) {
   const hash = createHash('sha256').update(serverImages[name].version);
-  const files = [`${here}build.sh`, ...globSync(`${here}${name}/**`).filter((path) => statSync(path).isFile())];
+  const files = [
+    `${here}build.sh`,
+    ...globSync(`${here}${systemOf(name)}/**`).filter((path) => statSync(path).isFile()),
+  ];
   for (const path of files.sort()) hash.update(`\0${path.slice(here.length)}\0`).update(readFileSync(path));
   return hash.digest('hex').slice(0, 16);
 }
