@@ -13,7 +13,11 @@ export interface ClientPurpose {
   readonly signal?: AbortSignal;
   /** More of pg's own settings. */
   readonly settings?: ClientConfig;
+  readonly serverSettings?: ServerSettings;
 }
+
+/** Settings of the server for one connection, by their names. They are no user's values. */
+export type ServerSettings = Readonly<Record<string, string | number>>;
 
 /** Connects. Rejects with the native error of the last attempt, and nothing stays open then. */
 export async function openClient(
@@ -29,7 +33,11 @@ export async function openClient(
   let refused: unknown;
   for (const ssl of encryptions) {
     try {
-      return await connect({ ...place, ssl, ...settingsOf(config, options, purpose) }, options, purpose.signal);
+      const pgConfig = { ...place, ssl, ...settingsOf(config, options, purpose) };
+      const serverSettings = { statement_timeout: config.statementTimeoutMs, ...purpose.serverSettings };
+      const client = await connect(pgConfig, serverSettings, purpose.signal);
+      options.onClient?.(client);
+      return client;
     } catch (error) {
       refused = error;
       if (!mayHelp(error, ssl)) break;
@@ -95,7 +103,6 @@ function settingsOf(
   return {
     application_name: config.applicationName ?? purpose.name,
     connectionTimeoutMillis: config.connectTimeoutMs,
-    statement_timeout: config.statementTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     ...(options.password === undefined ? {} : { password: async () => (await options.password?.()) ?? '' }),
@@ -105,7 +112,7 @@ function settingsOf(
 
 async function connect(
   config: ClientConfig,
-  options: PostgresOptions,
+  serverSettings: ServerSettings,
   signal: AbortSignal | undefined,
 ): Promise<Client> {
   signal?.throwIfAborted();
@@ -116,15 +123,20 @@ async function connect(
   // Not `end`, which waits for a server that may say nothing.
   const giveUp = (): void => void client.connection.stream.destroy();
   signal?.addEventListener('abort', giveUp);
+  let timer: NodeJS.Timeout | undefined;
   try {
     await client.connect();
-    options.onClient?.(client);
+    timer = setTimeout(giveUp, config.connectionTimeoutMillis);
+    // Not when it connects: a pooler like PgBouncer lets in nobody who asks for settings that it does not know.
+    const statements = Object.entries(serverSettings).map(([name, value]) => `set ${name} = '${value}'`);
+    await client.query(statements.join('; '));
     return client;
   } catch (error) {
     await endClient(client);
     signal?.throwIfAborted();
     throw error;
   } finally {
+    clearTimeout(timer);
     signal?.removeEventListener('abort', giveUp);
   }
 }

@@ -44,8 +44,9 @@ export async function openSession(
   signal?: AbortSignal,
 ): Promise<Session> {
   // Amounts of money mean the same on every server: a point before the fraction.
-  const settings = { idle_in_transaction_session_timeout: config.idleTimeoutMs, options: '-c lc_monetary=C' };
-  const client = await openClient(config, options, { name, settings, ...(signal === undefined ? {} : { signal }) });
+  const serverSettings = { idle_in_transaction_session_timeout: config.idleTimeoutMs, lc_monetary: 'C' };
+  const purpose = { name, serverSettings, ...(signal === undefined ? {} : { signal }) };
+  const client = await openClient(config, options, purpose);
   return new Session(client);
 }
 

@@ -55,17 +55,10 @@ export class TextClient {
     purpose: Pick<ClientPurpose, 'name' | 'signal'>,
   ): Promise<TextClient> {
     const types = { getTypeParser: () => (text: string | Buffer) => text };
-    const client = await openClient(config, options, { ...purpose, settings: { types } });
+    const serverSettings = { ...textSettings, default_transaction_read_only: 'on' };
+    const client = await openClient(config, options, { ...purpose, settings: { types }, serverSettings });
     const { statementTimeoutMs } = config;
-    const opened = new TextClient(client, statementTimeoutMs === 0 ? 0 : statementTimeoutMs + answerMs);
-    const settings = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
-    try {
-      await opened.run([...settings, 'set default_transaction_read_only = on'].join('; '));
-      return opened;
-    } catch (error) {
-      await endClient(client);
-      throw error;
-    }
+    return new TextClient(client, statementTimeoutMs === 0 ? 0 : statementTimeoutMs + answerMs);
   }
 
   /** Runs SQL that holds no values. */

@@ -11,6 +11,7 @@ import type { Client } from 'pg';
 import { openClient } from '../client.js';
 import { endClient, endsWithin } from '../end-client.js';
 import type { PostgresOptions } from '../options.js';
+import { textSettings } from '../rows/column-types.js';
 import { shapeOf, type TableShape } from '../rows/table-shape.js';
 import { ChangeFilter, type ChangeFilterRules } from '../snapshot/change-filter.js';
 import type { ChangesSettings } from './cdc-config.js';
@@ -20,7 +21,7 @@ import { checkFreeSlot, checkServer, rowsOnStandby, waitsForPrimary } from './cd
 import type { Relation } from './pgoutput.js';
 import { checkPublication, createPublication, publicationState } from './publication.js';
 import { ReplicationStream } from './replication.js';
-import { identify, openReplication, setTexts, statusInterval } from './replication-client.js';
+import { identify, openReplication, statusInterval } from './replication-client.js';
 import { checkSlot, createSlot, missingSlot, type SlotState, slotState, startIn } from './replication-slot.js';
 
 /** Opens the source: nothing is streamed before it is read. */
@@ -36,8 +37,7 @@ export async function openCdcSource(
   identifying.catch(() => undefined); // awaited below
   let catalog: Client | undefined;
   try {
-    catalog = await openClient(config, options, { name, signal });
-    await setTexts(catalog);
+    catalog = await openClient(config, options, { name, signal, serverSettings: textSettings });
     const { isStandby } = await checkServer(catalog);
     if (config.create && !isStandby) await ensurePublication(catalog, config, (text) => context.notice(text));
     await checkPublication(catalog, config);

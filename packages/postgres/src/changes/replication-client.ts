@@ -16,23 +16,18 @@ export async function openReplication(
 ): Promise<Client> {
   const settings = {
     replication: 'database',
-    statement_timeout: 0,
     // With any larger mark a socket that is paused is read on, in pieces as small as the server sends them.
     stream: () => new Socket({ readableHighWaterMark: 1 } as SocketConstructorOpts), // goes on to its stream
   } as ClientConfig; // pg knows `replication`; its types do not
   try {
-    const client = await openClient(config, options, { ...purpose, settings });
-    await setTexts(client);
-    return client;
+    return await openClient(config, options, {
+      ...purpose,
+      settings,
+      serverSettings: { ...textSettings, statement_timeout: 0 },
+    });
   } catch (error) {
     throw withoutRight(error, config.user);
   }
-}
-
-/** Lets a connection write texts as {@link textSettings} says. */
-export async function setTexts(client: Client): Promise<void> {
-  const texts = Object.entries(textSettings).map(([name, value]) => `set ${name} = '${value}'`);
-  await client.query(texts.join('; '));
 }
 
 function withoutRight(error: unknown, user: string | undefined): unknown {

@@ -71,7 +71,7 @@ export async function slotState(client: Client, name: string): Promise<SlotState
  * @throws {ConnectorError} `resource_exhausted` when the server has no free slot
  */
 export async function createSlot(client: Client, name: string): Promise<void> {
-  await client.query('set statement_timeout = 0');
+  await client.query('begin; set local statement_timeout = 0');
   try {
     await client.query(`select pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')`, [name]);
   } catch (error) {
@@ -79,7 +79,7 @@ export async function createSlot(client: Client, name: string): Promise<void> {
     if (state === '53400') throw noFreeSlot(name, error);
     if (state !== '42710') throw error; // another instance was faster
   } finally {
-    await client.query('reset statement_timeout');
+    await client.query('commit'); // of nothing but the setting; a rollback after an error
   }
 }
 

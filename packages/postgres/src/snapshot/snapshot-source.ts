@@ -10,10 +10,10 @@ import type { Client } from 'pg';
 import type { CdcSourceSettings } from '../changes/cdc-config.js';
 import { parsePosition, toPosition } from '../changes/cdc-position.js';
 import { type CdcSource, changesPartition, openCdcSource } from '../changes/cdc-source.js';
-import { setTexts } from '../changes/replication-client.js';
 import { openClient } from '../client.js';
 import { endClient } from '../end-client.js';
 import type { PostgresOptions } from '../options.js';
+import { textSettings } from '../rows/column-types.js';
 import { type ChunkPosition, isWhole, parseChunkPosition, toChunkPosition } from './chunk-position.js';
 import { readChunk } from './chunk-reading.js';
 import { makePlan, namedTables } from './make-plan.js';
@@ -265,13 +265,7 @@ class SnapshotSource implements SourceDriver {
 
   async #connect(signal: AbortSignal): Promise<Client> {
     const { config, options, context } = this.#opened;
-    const client = await openClient(config, options, { name: `sluice ${context.pipeline}`, signal });
-    try {
-      await setTexts(client);
-      return client;
-    } catch (error) {
-      await endClient(client);
-      throw error;
-    }
+    const name = `sluice ${context.pipeline}`;
+    return await openClient(config, options, { name, signal, serverSettings: textSettings });
   }
 }
