@@ -103,7 +103,9 @@ export const PipelineFile = z.strictObject({
   budget: z
     .strictObject({
       maxBytes: positive('Bytes held between source and sink; 67108864'),
-      maxMessages: positive('Messages held between source and sink; what the sinks prefer to have under way, at least 10000'),
+      maxMessages: positive(
+        'Messages held between source and sink; what the sinks prefer to have under way, at least 10000',
+      ),
     })
     .exactOptional()
     .describe('How much may be held in memory'),
