@@ -71,7 +71,10 @@ describe('sluice describe', () => {
     expect(schema.$defs.source.allOf).toContainEqual({
       if: { properties: { connector: { const: 'acme' } }, required: ['connector'] },
       // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
-      then: { properties: { config: expect.objectContaining({ required: ['queue', 'password'] }) } },
+      then: {
+        required: ['config'],
+        properties: { config: expect.objectContaining({ required: ['queue', 'password'] }) },
+      },
     });
   });
 
