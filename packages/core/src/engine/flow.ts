@@ -39,95 +39,123 @@ export function runSteps(flow: Flow, steps: readonly Step[], failures: BatchFail
 
 type Result = Message | boolean | readonly Message[];
 
+/** One step on its way through the messages. */
+interface Work {
+  readonly flow: Flow;
+  readonly step: Transform;
+  readonly failures: BatchFailure[];
+  readonly output: Output;
+}
+
+// A loop for each kind: a call that reaches the same function every time is inlined, and most pipelines have one map or filter.
 function runStep(flow: Flow, step: Transform, failures: BatchFailure[]): Flow | Promise<Flow> {
-  const output = new Output(flow);
-  const { messages } = flow;
+  const work: Work = { flow, step, failures, output: new Output(flow) };
+  if (step.kind === 'map') return mapAll(work, step);
+  if (step.kind === 'filter') return filterAll(work, step);
+  return expandAll(work, step);
+}
+
+function mapAll(work: Work, step: Transform & { readonly kind: 'map' }): Flow | Promise<Flow> {
+  const { messages } = work.flow;
+  for (let index = 0; index < messages.length; index++) {
+    try {
+      const result = step.apply(messages[index] as Message); // index is below length
+      if (isThenable(result)) return continueAsync(work, index, result);
+      work.output.add(index, asMessage(result));
+    } catch (error) {
+      fail(work, index, error);
+    }
+  }
+  return work.output.flow();
+}
+
+function filterAll(work: Work, step: Transform & { readonly kind: 'filter' }): Flow | Promise<Flow> {
+  const { messages } = work.flow;
   for (let index = 0; index < messages.length; index++) {
     const message = messages[index] as Message; // index is below length
     try {
       const result = step.apply(message);
-      if (isThenable(result)) return continueAsync(output, { flow, step, failures, index, first: result });
-      output.collect(step.kind, index, result);
+      if (isThenable(result)) return continueAsync(work, index, result);
+      if (result) work.output.add(index, message);
+      else work.output.drop(index);
     } catch (error) {
-      output.drop(index);
-      failures.push({ index: originOf(flow, index), error: transformError(step, error) });
+      fail(work, index, error);
     }
   }
-  return output.flow();
+  return work.output.flow();
 }
 
-interface Continuation {
-  readonly flow: Flow;
-  readonly step: Transform;
-  readonly failures: BatchFailure[];
-  readonly index: number;
-  readonly first: PromiseLike<Result>;
+function expandAll(work: Work, step: Transform & { readonly kind: 'flatMap' }): Flow | Promise<Flow> {
+  const { messages } = work.flow;
+  for (let index = 0; index < messages.length; index++) {
+    try {
+      const result = step.apply(messages[index] as Message); // index is below length
+      if (isThenable(result)) return continueAsync(work, index, result);
+      work.output.expand(index, result);
+    } catch (error) {
+      fail(work, index, error);
+    }
+  }
+  return work.output.flow();
 }
 
 /** Goes on where a step first returned a promise. */
-async function continueAsync(output: Output, from: Continuation): Promise<Flow> {
-  const { flow, step, failures } = from;
-  for (let index = from.index; index < flow.messages.length; index++) {
-    const message = flow.messages[index] as Message; // index is below length
+async function continueAsync(work: Work, from: number, first: PromiseLike<Result>): Promise<Flow> {
+  const { step, output } = work;
+  const { messages } = work.flow;
+  for (let index = from; index < messages.length; index++) {
+    const message = messages[index] as Message; // index is below length
     try {
-      output.collect(step.kind, index, await (index === from.index ? from.first : step.apply(message)));
+      const result = await (index === from ? first : step.apply(message));
+      if (step.kind === 'map') output.add(index, asMessage(result));
+      else if (step.kind === 'flatMap') output.expand(index, result);
+      else if (result) output.add(index, message);
+      else output.drop(index);
     } catch (error) {
-      output.drop(index);
-      failures.push({ index: originOf(flow, index), error: transformError(step, error) });
+      fail(work, index, error);
     }
   }
   return output.flow();
 }
 
-/** What a step has let through so far. Nothing is copied before the first message that is replaced, dropped or expanded. */
+function fail({ flow, step, failures, output }: Work, index: number, error: unknown): void {
+  output.drop(index);
+  failures.push({ index: originOf(flow, index), error: transformError(step, error) });
+}
+
+/** What a step has let through so far. */
 class Output {
   readonly #from: Flow;
-  /** Undefined: the same messages so far. Else the first {@link #kept} of them count. */
-  #messages: Message[] | undefined;
+  /** A copy has its final size at once in the usual case; what goes on is written over it, and the first {@link #kept} count. */
+  readonly #messages: Message[];
   #kept = 0;
   /** Undefined: nothing was dropped or expanded so far. */
   #origins: number[] | undefined;
 
   constructor(from: Flow) {
     this.#from = from;
+    this.#messages = from.messages.slice();
   }
 
-  collect(kind: Transform['kind'], index: number, result: Result): void {
-    if (kind === 'map') this.#replace(index, asMessage(result));
-    else if (kind === 'flatMap') this.#expand(index, result);
-    else if (!result) this.drop(index);
-    else if (this.#messages !== undefined) this.#replace(index, this.#from.messages[index] as Message); // it was just looked at
+  add(index: number, message: Message): void {
+    this.#origins?.push(originOf(this.#from, index));
+    this.#messages[this.#kept++] = message;
   }
 
-  #replace(index: number, message: Message): void {
-    if (this.#messages === undefined && message === this.#from.messages[index]) return;
-    if (this.#origins !== undefined) this.#origins[this.#kept] = originOf(this.#from, index);
-    this.#copy(index)[this.#kept++] = message;
-  }
-
-  #expand(index: number, result: Result): void {
+  expand(index: number, result: unknown): void {
     if (!Array.isArray(result)) throw new TypeError('it returned no array of messages');
     const expanded = result.map(asMessage); // all are looked at before any is kept
     this.drop(index);
-    for (const message of expanded) this.#replace(index, message);
+    for (const message of expanded) this.add(index, message);
   }
 
   drop(index: number): void {
-    this.#copy(index);
-    this.#origins ??= this.#from.origins?.slice(0, index) ?? Array.from({ length: index }, (_, kept) => kept);
-  }
-
-  /** A copy of all messages has its final size at once in the usual case; each is then written over the one in its place. */
-  #copy(index: number): Message[] {
-    if (this.#messages === undefined) {
-      this.#messages = this.#from.messages.slice();
-      this.#kept = index;
-    }
-    return this.#messages;
+    if (this.#origins !== undefined) return;
+    this.#origins = [];
+    for (let kept = 0; kept < index; kept++) this.#origins.push(originOf(this.#from, kept));
   }
 
   flow(): Flow {
-    if (this.#messages === undefined) return this.#from;
     this.#messages.length = this.#kept;
     return { messages: this.#messages, origins: this.#origins ?? this.#from.origins };
   }
@@ -147,7 +175,7 @@ function isMessage(value: unknown): value is Message {
   return headers !== undefined && (payload !== undefined || 'payload' in value);
 }
 
-function isThenable(value: Result | PromiseLike<Result>): value is PromiseLike<Result> {
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'; // the same
 }
 

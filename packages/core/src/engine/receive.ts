@@ -83,7 +83,11 @@ function countFiltered({ count }: Segment, origins: readonly number[], failures:
     return count - new Set([...origins, ...failed]).size;
   }
   let filtered = count;
-  for (let index = 0; index < origins.length; index++) if (origins[index] !== origins[index - 1]) filtered--;
+  let previous = -1;
+  for (const origin of origins) {
+    if (origin !== previous) filtered--;
+    previous = origin;
+  }
   return filtered;
 }
 

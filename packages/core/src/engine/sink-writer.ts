@@ -183,7 +183,7 @@ export class SinkWriter {
   async #write(pieces: readonly Piece[]): Promise<void> {
     const batch = joinPieces(pieces);
     this.inFlight++;
-    const queues = new Set(pieces.map((piece) => this.#queues.of(piece.segment.lease)));
+    const queues = this.#queues.ofAll(pieces);
     for (const queue of queues) queue.inFlight++;
     for (const piece of pieces) {
       this.#queues.begin(piece);
@@ -259,7 +259,7 @@ export class SinkWriter {
 
   #retry(again: readonly Piece[], error: ConnectorError): void {
     this.#queues.putBack(again);
-    const queues = new Set(again.map((piece) => this.#queues.of(piece.segment.lease)));
+    const queues = this.#queues.ofAll(again);
     let delayMs = 0;
     let attempts = 0;
     for (const queue of queues) {

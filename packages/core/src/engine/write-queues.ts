@@ -61,6 +61,13 @@ export class WriteQueues {
     return queue;
   }
 
+  /** The queues of these pieces, each once. */
+  ofAll(pieces: readonly Piece[]): Iterable<LeaseQueue> {
+    const [first] = pieces;
+    if (first !== undefined && pieces.length === 1) return [this.of(first.segment.lease)]; // most writes
+    return new Set(pieces.map(({ segment }) => this.of(segment.lease)));
+  }
+
   all(): Iterable<LeaseQueue> {
     return this.#queues.values();
   }
@@ -76,7 +83,8 @@ export class WriteQueues {
     const pieces: Piece[] = [];
     let messages = 0;
     let bytes = 0;
-    for (const queue of [...this.#queues.values()]) {
+    const turns = this.#queues.size > 1;
+    for (const queue of turns ? [...this.#queues.values()] : this.#queues.values()) {
       if (queue.pieces.length === 0 || !mayStart(queue)) continue;
       let taken = 0;
       for (const piece of queue.pieces) {
@@ -90,8 +98,10 @@ export class WriteQueues {
       }
       if (taken === 0) continue;
       queue.pieces.splice(0, taken);
-      this.#queues.delete(queue.lease); // the next write begins with another lease
-      this.#queues.set(queue.lease, queue);
+      if (turns) {
+        this.#queues.delete(queue.lease); // the next write begins with another lease
+        this.#queues.set(queue.lease, queue);
+      }
       if (messages >= target.maxMessages || bytes >= target.maxBytes) break;
     }
     this.messages -= messages;
