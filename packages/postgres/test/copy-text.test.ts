@@ -1,6 +1,8 @@
 import { array, assert, integer, option, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CopyRows, CopyTexts } from '../src/snapshot/copy-text.js';
+import { blankRow } from '../src/rows/row.js';
+import type { TableShape } from '../src/rows/table-shape.js';
+import { CopyRows, CopyTexts, textsOfRow } from '../src/snapshot/copy-text.js';
 
 /** A value as the server writes it. */
 function copyField(text: string | null): string {
@@ -9,10 +11,28 @@ function copyField(text: string | null): string {
   return escaped;
 }
 
+/** Columns of text with the names 0, 1 and so on. */
+function shapeOf(columns: number): TableShape {
+  const names = Array.from({ length: columns }, (_, index) => String(index));
+  return {
+    topic: 'public.things',
+    schema: { name: 'public.things', fields: [], key: [] },
+    columns: names.map((name) => ({ name, convert: (text: string) => text, isIdentity: false })),
+    keyColumns: [],
+    blank: blankRow(names),
+    blankKey: {},
+  };
+}
+
 function rowsOf(text: string, columns: number): unknown[] {
-  const rows = new CopyRows(text, columns);
+  const rows = new CopyRows(text, shapeOf(columns));
   const found: unknown[] = [];
-  for (let row = rows.next(); row !== undefined; row = rows.next()) found.push(row);
+  for (let row = rows.next(); row !== undefined; row = rows.next()) {
+    const values = Object.values(row);
+    found.push(values);
+    // It is found again where it began.
+    if (columns > 0) expect(textsOfRow(text, rows.start)).toEqual(values);
+  }
   return found;
 }
 

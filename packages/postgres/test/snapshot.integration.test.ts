@@ -1,9 +1,13 @@
-import { memoryCheckpoints } from '@sluice/core';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { filter, memoryCheckpoints, pipeline } from '@sluice/core';
 import { uniqueName } from '@sluice/testkit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { postgres } from '../src/connector.js';
 import { cdcConfig, patience } from './cdc.js';
 import { useDatabase } from './database.js';
+import { log, readLog } from './log-sink.js';
 import { follow, gate, onlyRows, readAll } from './snapshot.js';
 
 describe.each([15, 18] as const)('a snapshot of Postgres %i', (version) => {
@@ -207,6 +211,42 @@ describe.each([15, 18] as const)('a snapshot of Postgres %i', (version) => {
     expect(ids.length).toBe(5000);
     const third = await readAllBy(config, checkpoints);
     expect(third).toBe(0);
+  });
+
+  it('goes on at any row, whatever its key is made of', async () => {
+    const table = await database.table('a text collate "C", b text collate "C", n int4, primary key (a, b)');
+    const begins = ['', '\t', '\n', '\\', '\\N', 'ü', '\b'];
+    const keys = Array.from({ length: 210 }, (_, index) => [begins[index % 7], `\\${index}\t\r`]);
+    await database.rows(
+      `insert into ${table} select a, b, row_number() over () from unnest($1::text[], $2::text[]) as keys(a, b)`,
+      [keys.map(([a]) => a), keys.map(([, b]) => b)],
+    );
+    const expected = (await database.rows(`select n from ${table} order by a, b`)).map((row) => row['n']);
+    const checkpoints = memoryCheckpoints();
+    const folder = await mkdtemp(join(tmpdir(), 'sluice-snapshot-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'rows.log');
+    await writeFile(path, '');
+    let passed = 0;
+    let refused = 3;
+    // It stops at one row after the other of one batch; each run begins with the row that stopped the one before.
+    const run = (): Promise<unknown> =>
+      pipeline({
+        name: 'any-row',
+        source: postgres.source(onlyRows(database, { tables: [table] })),
+        transforms: [
+          filter(() => {
+            if (passed === refused) throw new Error('not this one');
+            passed++;
+            return true;
+          }),
+        ],
+        sink: log.sink({ path, atomic: false }),
+        checkpoints,
+      }).run();
+    for (; refused < expected.length; refused += 19) await expect(run()).rejects.toThrow('not this one');
+    await run();
+    expect(readLog(path).messages.map(({ payload }) => (payload as { n: number }).n)).toEqual(expected);
   });
 
   it('lets the server wait while nobody takes its rows', async () => {

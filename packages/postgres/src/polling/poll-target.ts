@@ -158,7 +158,8 @@ async function describe(
     },
     columns: columns.map(({ name, typeId }) => ({ name, convert: converterOf(typeId, byId), isIdentity: false })),
     keyColumns: key.map((name) => columns.findIndex((column) => column.name === name)),
-    blank: blankRow(columns),
+    blank: blankRow(columns.map(({ name }) => name)),
+    blankKey: blankRow(key),
   };
   return { shape, types };
 }

@@ -1,7 +1,7 @@
 import type { Header, Message, Operation, Value } from '@sluice/core/driver';
 import type { OldRow, Tuple } from '../changes/pgoutput.js';
 import { type Row, setField } from './row.js';
-import type { ShapeColumn, TableShape } from './table-shape.js';
+import type { TableShape } from './table-shape.js';
 
 /** What happened to a row. */
 export interface RowChange {
@@ -9,6 +9,13 @@ export interface RowChange {
   readonly old: OldRow | undefined;
   /** The row as it is now; undefined when it is gone. */
   readonly row: Tuple | undefined;
+}
+
+/** The same with values in place of texts. */
+export interface RowValues {
+  readonly operation: Operation;
+  readonly before: Row | undefined;
+  readonly payload: Row | null;
 }
 
 /** What the messages of a transaction have in common. */
@@ -19,24 +26,20 @@ export interface TransactionMark {
 }
 
 /** Makes a message of a change of a row, or of the truncation of a table. */
-export function toChangeMessage(
+export function toChangeMessage(shape: TableShape, change: RowChange, mark: TransactionMark): Message {
+  const before = change.old === undefined ? undefined : oldRow(shape, change.old);
+  const payload = change.row === undefined ? null : newRow(shape, change.row, before);
+  return toRowMessage(shape, { operation: change.operation, before, payload }, mark);
+}
+
+/** Makes a message of rows whose values are converted. */
+export function toRowMessage(
   shape: TableShape,
-  change: RowChange,
+  { operation, before, payload }: RowValues,
   { headers, timestamp }: TransactionMark,
 ): Message {
-  const { columns, schema, topic } = shape;
-  const before = change.old === undefined ? undefined : oldRow(columns, change.old);
-  const payload = change.row === undefined ? null : newRow(shape, change.row, before);
-  return {
-    topic,
-    key: keyOf(shape, payload ?? before),
-    payload,
-    headers,
-    timestamp,
-    operation: change.operation,
-    before,
-    schema,
-  };
+  const { schema, topic } = shape;
+  return { topic, key: keyOf(shape, payload ?? before), payload, headers, timestamp, operation, before, schema };
 }
 
 /** The row of these texts. A value that did not change and was not sent is absent, unless the old row holds it. */
@@ -59,27 +62,26 @@ function setUnchanged(row: Row, name: string, before: Row | undefined): void {
 }
 
 /** Of a row of which only the replica identity was sent, the other columns are unknown, not null. */
-function oldRow(columns: readonly ShapeColumn[], { kind, row: tuple }: OldRow): Row {
+function oldRow(shape: TableShape, { kind, row: tuple }: OldRow): Row {
+  if (kind !== 'key') return newRow(shape, tuple, undefined);
   const row: Row = {};
-  for (let index = 0; index < columns.length; index++) {
-    const column = columns[index];
+  for (const [index, { name, convert, isIdentity }] of shape.columns.entries()) {
     const text = tuple[index];
-    if (column === undefined || text === undefined || (kind === 'key' && !column.isIdentity)) continue;
-    setField(row, column.name, text === null ? null : column.convert(text));
+    if (text !== undefined && isIdentity) setField(row, name, text === null ? null : convert(text));
   }
   return row;
 }
 
 /** The key columns of a row; null when there are none, or one of them is not known. */
-export function keyOf({ columns, keyColumns }: TableShape, row: Row | undefined): Value {
+export function keyOf({ columns, keyColumns, blankKey }: TableShape, row: Row | undefined): Value {
   if (row === undefined || keyColumns.length === 0) return null;
-  const key: Row = {};
+  const key: Row = { ...blankKey };
   for (const index of keyColumns) {
     const name = columns[index]?.name;
     const value = name === undefined ? undefined : row[name];
     // A key value that is stored away and did not change: the row cannot be told from others.
     if (name === undefined || value === undefined) return null;
-    setField(key, name, value);
+    key[name] = value;
   }
   return key;
 }

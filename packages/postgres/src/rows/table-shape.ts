@@ -15,6 +15,8 @@ export interface TableShape {
   readonly keyColumns: readonly number[];
   /** See {@link blankRow}. */
   readonly blank: Readonly<Row>;
+  /** The same of the columns of the key. */
+  readonly blankKey: Readonly<Row>;
 }
 
 export interface ShapeColumn {
@@ -54,6 +56,7 @@ export async function shapeOf(client: Client, relation: Relation): Promise<Table
   const byId = new Map(types.rows.map((type) => [type.id, type]));
   const byName = new Map(known.rows.map((column) => [column.name, column]));
   const keyColumns = keyOf(relation, byName);
+  const key = keyColumns.map((index) => relation.columns[index]?.name ?? '');
   const topic = nameOfTable(relation.schema, relation.name);
   const fields: SchemaField[] = relation.columns.map(({ name }, index) => ({
     name,
@@ -62,14 +65,15 @@ export async function shapeOf(client: Client, relation: Relation): Promise<Table
   }));
   return {
     topic,
-    schema: { name: topic, fields, key: keyColumns.map((index) => relation.columns[index]?.name ?? '') },
+    schema: { name: topic, fields, key },
     columns: relation.columns.map(({ name, typeId, isKey }) => ({
       name,
       convert: converterOf(typeId, byId),
       isIdentity: isKey,
     })),
     keyColumns,
-    blank: blankRow(relation.columns),
+    blank: blankRow(relation.columns.map(({ name }) => name)),
+    blankKey: blankRow(key),
   };
 }
 

@@ -3,9 +3,9 @@ import type { Client } from 'pg';
 import { formatLsn, parseLsn } from '../changes/lsn.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
-import { type TransactionMark, toChangeMessage } from '../rows/change-message.js';
+import { type TransactionMark, toRowMessage } from '../rows/change-message.js';
 import { type ChunkPart, type ChunkPosition, type KeyTexts, toChunkPosition } from './chunk-position.js';
-import { CopyRows, CopyTexts } from './copy-text.js';
+import { CopyRows, CopyTexts, textsOfRow } from './copy-text.js';
 import { fromTable, type ReadScope, type ReadShape, type ReadTable, readShape, readTable } from './read-table.js';
 import type { Chunk, KeyColumn } from './snapshot-plan.js';
 
@@ -176,8 +176,9 @@ class ChunkBatches {
   readonly #opened: Opened;
   readonly #overhead: number;
   #messages: Message[] = [];
-  /** What each of them has in the columns of the key, one after the other. */
-  #keys: string[] = [];
+  /** Where the text of each of them is: its key is needed as the server wrote it, but almost never. */
+  #texts: string[] = [];
+  #starts: number[] = [];
   #bytes = 0;
   #rows: number;
 
@@ -194,13 +195,14 @@ class ChunkBatches {
     if (table === undefined) return;
     const { shape } = table;
     const { maxMessages, maxBytes } = this.#request.options;
-    const rows = new CopyRows(text, shape.columns.length);
-    for (let row = rows.next(); row !== undefined; row = rows.next()) {
+    const rows = new CopyRows(text, shape);
+    for (let payload = rows.next(); payload !== undefined; payload = rows.next()) {
       const bytes = rows.length + this.#overhead;
       const count = this.#messages.length;
       if (count > 0 && (count >= maxMessages || this.#bytes + bytes > maxBytes)) yield this.#cut(false);
-      this.#messages.push(toChangeMessage(shape, { operation: 'snapshot', old: undefined, row }, mark));
-      for (const index of shape.keyColumns) this.#keys.push(row[index] ?? '');
+      this.#messages.push(toRowMessage(shape, { operation: 'snapshot', before: undefined, payload }, mark));
+      this.#texts.push(text);
+      this.#starts.push(rows.start);
       this.#bytes += bytes;
     }
   }
@@ -211,16 +213,19 @@ class ChunkBatches {
 
   #cut(isLast: boolean): SourceBatch {
     const messages = this.#messages;
-    const keys = this.#keys;
+    const texts = this.#texts;
+    const starts = this.#starts;
     const bytes = this.#bytes;
     const before = this.#rows;
     this.#messages = [];
-    this.#keys = [];
+    this.#texts = [];
+    this.#starts = [];
     this.#bytes = 0;
     this.#rows += messages.length;
-    const columns = messages.length === 0 ? 0 : keys.length / messages.length;
+    const keyColumns = this.#opened.table?.shape.keyColumns ?? [];
     const positionAt = (index: number): SourceBatch['position'] => {
-      const key = keys.slice(index * columns, (index + 1) * columns);
+      const row = textsOfRow(texts[index] ?? '', starts[index] ?? 0);
+      const key = keyColumns.map((column) => row[column] ?? '');
       return toChunkPosition(
         this.#position(before + index + 1, isLast && index + 1 === messages.length ? undefined : key),
       );

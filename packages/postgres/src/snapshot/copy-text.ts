@@ -1,4 +1,5 @@
-import type { Tuple } from '../changes/pgoutput.js';
+import type { Row } from '../rows/row.js';
+import type { ShapeColumn, TableShape } from '../rows/table-shape.js';
 
 const newline = 0x0a;
 
@@ -22,36 +23,45 @@ export class CopyTexts {
  * @see https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
  */
 export class CopyRows {
-  /** Characters of the row that was taken last. */
+  /** Where in the text the row begins that was taken last, and how many characters it has. */
+  start = 0;
   length = 0;
   readonly #text: string;
-  readonly #columns: number;
+  readonly #shape: TableShape;
   readonly #hasEscapes: boolean;
   #at = 0;
 
-  constructor(text: string, columns: number) {
+  constructor(text: string, shape: TableShape) {
     this.#text = text;
-    this.#columns = columns;
+    this.#shape = shape;
     this.#hasEscapes = text.includes('\\');
   }
 
-  /** The values of the next row, by column; null is NULL. Undefined behind the last row. */
-  next(): Tuple | undefined {
+  /** The next row. Undefined behind the last one. */
+  next(): Row | undefined {
     if (this.#at === this.#text.length) return undefined;
-    const values = new Array<string>(this.#columns); // of its final size: one that grows takes more than it needs
+    const { columns, blank } = this.#shape;
+    const row: Row = { ...blank };
     let from = this.#at;
-    for (let column = 0; column < values.length - 1; column++) {
-      const tab = this.#text.indexOf('\t', from);
-      values[column] = this.#text.substring(from, tab);
-      from = tab + 1;
+    let end = from;
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index] as ShapeColumn; // index is below length
+      end = this.#text.indexOf(index < columns.length - 1 ? '\t' : '\n', from);
+      const text = this.#text.substring(from, end);
+      const value = this.#hasEscapes ? unescaped(text) : text;
+      if (value !== null) row[column.name] = column.convert(value);
+      from = end + 1;
     }
-    const end = this.#text.indexOf('\n', from);
-    // A row of no columns and a row of one empty text look alike.
-    if (values.length > 0) values[values.length - 1] = this.#text.substring(from, end);
+    this.start = this.#at;
     this.length = end - this.#at;
-    this.#at = end + 1;
-    return this.#hasEscapes ? values.map(unescaped) : values;
+    this.#at = columns.length === 0 ? this.#at + 1 : from;
+    return row;
   }
+}
+
+/** The texts of the row that begins there, by column; null is NULL. */
+export function textsOfRow(text: string, start: number): (string | null)[] {
+  return text.slice(start, text.indexOf('\n', start)).split('\t').map(unescaped);
 }
 
 const letters: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
