@@ -12,12 +12,12 @@ describe('a row of nothing but NULL', () => {
     expect(Object.entries(row)).toEqual(names.map((name) => [name, name]));
   });
 
-  it('is no dictionary, however many columns it has, and neither are its copies', () => {
+  it('is no dictionary, however many columns it has', () => {
     setFlagsFromString('--allow-natives-syntax');
     const isFast = runInNewContext('(row) => %HasFastProperties(row)') as (row: object) => boolean;
-    const names = Array.from({ length: 200 }, (_, index) => `column_${index}`);
-    const row = { ...blankRow(names) };
-    for (const [index, name] of names.entries()) row[name] = index % 2 === 0 ? index : 'text';
-    expect(isFast(row)).toBe(true);
+    for (const columns of [1, 40, 400]) {
+      const names = Array.from({ length: columns }, (_, index) => `column_${index}`);
+      expect(isFast(blankRow(names))).toBe(true);
+    }
   });
 });
