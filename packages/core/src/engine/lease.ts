@@ -1,4 +1,5 @@
 import type { ConnectorError } from '../error.js';
+import type { StoredPosition } from '../sink-driver.js';
 import type { Position, SourceBatch, SourceDriver } from '../source-driver.js';
 import { AckTracker, type Tracked } from './ack-tracker.js';
 import type { SourcePlan } from './plan.js';
@@ -83,4 +84,15 @@ export class Lease {
   get untold(): number {
     return this.durableMessages - this.toldMessages;
   }
+}
+
+/** A position as a checkpoint holds it. */
+export function storedPosition({ source, driver }: Lease, position: Position): StoredPosition {
+  const { connector } = source.source;
+  return {
+    connector: connector.name,
+    version: connector.source?.positionVersion ?? 1,
+    identity: driver.identity ?? null,
+    position,
+  };
 }

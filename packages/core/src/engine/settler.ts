@@ -1,10 +1,9 @@
 import { ConnectorError } from '../error.js';
 import type { Checkpoint, StoredPosition } from '../sink-driver.js';
-import type { Position } from '../source-driver.js';
 import type { Finished } from './ack-tracker.js';
 import type { CheckpointSaver } from './checkpoint-saver.js';
 import { Mutex } from './condition.js';
-import type { Lease } from './lease.js';
+import { type Lease, storedPosition } from './lease.js';
 import type { Run } from './run.js';
 import type { SinkWriter } from './sink-writer.js';
 
@@ -85,6 +84,7 @@ export class Settler {
     if (flushing.length > 0 && !(await this.#flush(flushing, onTake))) return;
     onTake();
     if (saved || this.#run.stopping) await this.save();
+    else this.#commitKept();
   }
 
   /** Whether a sink needs flushes, so that what is written is not durable yet. */
@@ -158,7 +158,7 @@ export class Settler {
       onTake();
       const taken = this.#takeReplayable();
       const checkpoint: Record<string, StoredPosition> = {};
-      for (const [lease, { position }] of taken) checkpoint[lease.key] = this.#storedPosition(lease, position);
+      for (const [lease, { position }] of taken) checkpoint[lease.key] = storedPosition(lease, position);
       const retained = writers.some((writer) => writer.unflushed.retainedMessages > 0);
       for (const writer of writers) {
         const atomic = writer.branch.sink.capabilities.atomic && taken.size > 0;
@@ -233,32 +233,19 @@ export class Settler {
     return taken;
   }
 
-  #storedPosition(lease: Lease, position: Position): StoredPosition {
-    const { connector } = lease.source.source;
-    return {
-      connector: connector.name,
-      version: connector.source?.positionVersion ?? 1,
-      identity: lease.driver.identity ?? null,
-      position,
-    };
-  }
-
   /**
    * The checkpoint, then the commits. Resolves to false when the store refused it; it is tried again at the interval. At shutdown
    * there is none, so it is tried until it succeeds, unless asked to be `once`.
    */
   async save({ once = false }: { readonly once?: boolean } = {}): Promise<boolean> {
-    if (this.#moved.size === 0) return true;
-    const moved = [...this.#moved].flatMap((lease) =>
+    this.#commitKept();
+    const stored = [...this.#moved].flatMap((lease) =>
       lease.durable === undefined ? [] : [{ lease, position: lease.durable }],
     );
     this.#moved.clear();
-    const stored = moved.filter(({ lease }) => lease.source.owner === 'store');
-    // Where somebody else keeps the position it is durable already.
-    for (const { lease, position } of moved) if (lease.source.owner !== 'store') this.#run.commit(lease, position);
     if (stored.length === 0) return true;
     const positions: Record<string, StoredPosition> = {};
-    for (const { lease, position } of stored) positions[lease.key] = this.#storedPosition(lease, position);
+    for (const { lease, position } of stored) positions[lease.key] = storedPosition(lease, position);
     const counts = stored.map(({ lease }) => lease.durableMessages);
     if ((await this.saver?.add(positions, { once })) === true) {
       for (const [index, { lease, position }] of stored.entries()) {
@@ -271,6 +258,15 @@ export class Settler {
     this.#moved = new Set([...stored.map(({ lease }) => lease), ...this.#moved]);
     if (!this.#run.stopping) this.soon();
     return false;
+  }
+
+  /** The commits that need no checkpoint, because somebody else keeps the position: a store that fails holds none of them up. */
+  #commitKept(): void {
+    for (const lease of this.#moved) {
+      if (lease.source.owner === 'store') continue;
+      this.#moved.delete(lease);
+      if (lease.durable !== undefined) this.#run.commit(lease, lease.durable);
+    }
   }
 
   /** Lets a new lease of the same partition know how far an older one had come. What it had not committed is lost with it. */
@@ -291,7 +287,7 @@ export class Settler {
   positions(): Checkpoint {
     const positions: Record<string, StoredPosition> = { ...this.saver?.stored };
     for (const lease of [...this.#run.leases, ...this.#moved]) {
-      if (lease.durable !== undefined) positions[lease.key] = this.#storedPosition(lease, lease.durable);
+      if (lease.durable !== undefined) positions[lease.key] = storedPosition(lease, lease.durable);
     }
     return positions;
   }

@@ -167,6 +167,26 @@ describe('several sources', () => {
     expect(here.system.stream('right').group('copy').progress('p').committed).toBe(5);
   });
 
+  it('are told before they give a partition up, though the store has refused the checkpoint of another one before', async () => {
+    here.system.faults.decideBy(({ name }) => (name === 'store.save' ? fail('rate_limited') : undefined));
+    const run = here.start({
+      sources: {
+        left: source('left', { position: 'source', partitions: 'assigned', bounded: false }),
+        right: source('right', { bounded: false }),
+      },
+      sink: { flush: true },
+    });
+    await here.system.clock.advance(3000);
+    here.system.stream('left').produce('p', [{ key: 'l6' }]);
+    await here.system.clock.advance(10);
+    const left = here.system.stream('left').group('copy');
+    left.assignment.assign('p', null);
+    await here.system.clock.run(() => left.assignment.holder('p') === undefined);
+    expect(left.progress('p').committed).toBe(6);
+    here.system.faults.stop();
+    await run.stop();
+  });
+
   it('end the run when all of them have ended', async () => {
     here.system.faults.next({ name: 'source.read', target: 'left' }, delay(5000));
     await here.run({ sources: { left: source('left'), right: source('right') } });
