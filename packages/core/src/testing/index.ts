@@ -12,6 +12,7 @@ export {
   hangAfterEffect,
   hangIgnoringAbort,
 } from './faults.js';
+export { inlineSink, inlineSource } from './inline-connector.js';
 export type { MemorySinkConfig, MemorySinkInput, MemorySourceConfig, MemorySourceInput } from './memory-config.js';
 export { type MemoryConnector, memoryConnector } from './memory-connector.js';
 export { keyText, type MemoryDestination, type StoredMessage } from './memory-destination.js';
