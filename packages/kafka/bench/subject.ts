@@ -1,6 +1,6 @@
 // One run of one subject, in a process of its own: prints how many messages it moved, in what time and with what CPU.
 import { createMessage, type Message, memoryCheckpoints, pipeline } from '@sluice/core';
-import { defineConnector, z } from '@sluice/core/driver';
+import { inlineSink, inlineSource } from '@sluice/core/testing';
 import { kafka } from '@sluice/kafka';
 import { reportCost } from '@sluice/testkit/bench';
 import kafkajs from 'kafkajs';
@@ -25,7 +25,7 @@ const payload = Buffer.alloc(order.payloadBytes, 'x');
 const keys = Array.from({ length: 1000 }, (_, index) => Buffer.from(`key ${index}`));
 // Not older, or the broker deletes them for their age.
 const timestamp = Date.now();
-const ready: readonly Message[] = keys.map((key) => createMessage({ key, payload, timestamp }));
+const batch: readonly Message[] = keys.map((key) => createMessage({ key, payload, timestamp }));
 
 /** What user code does with a message: it looks at all of it. */
 function look(key: unknown, value: unknown, timestamp: unknown, headers: unknown): number {
@@ -44,43 +44,19 @@ function see(messages: readonly Message[]): void {
   seen += messages.length;
 }
 
-const memory = defineConnector({
-  name: 'memory-bench',
-  title: 'Memory',
-  contract: 1,
-  source: {
-    config: z.strictObject({}),
-    capabilities: () => ({
-      position: 'engine',
-      replayable: true,
-      order: 'partition',
-      bounded: true,
-      window: false,
-      changes: false,
-      keyed: false,
-    }),
-    open: async () => ({
-      async *read() {
-        const bytes = ready.length * (order.payloadBytes + 10);
-        for (let position = batchMessages; position <= total; position += batchMessages)
-          yield { messages: ready, position, bytes };
-      },
-      close: async () => undefined,
-    }),
-  },
-  sink: {
-    config: z.strictObject({}),
-    capabilities: () => ({
-      atomic: false,
-      idempotent: false,
-      overlap: 'none',
-      payload: 'bytes',
-      changes: false,
-      preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
-    }),
-    open: async () => ({ write: async ({ messages }) => see(messages), close: async () => undefined }),
+const ready = inlineSource('memory-bench', {
+  async *read() {
+    const bytes = batch.length * (order.payloadBytes + 10);
+    for (let position = batchMessages; position <= total; position += batchMessages)
+      yield { messages: batch, position, bytes };
   },
 });
+
+const counting = inlineSink(
+  'memory-bench',
+  { write: async ({ messages }) => see(messages) },
+  { preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 } },
+);
 
 const client = (): kafkajs.Kafka => new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
 
@@ -100,7 +76,7 @@ async function writeRaw(): Promise<void> {
 async function writeWithPipeline(): Promise<void> {
   await pipeline({
     name: 'bench',
-    source: memory.source({}),
+    source: ready,
     sink: kafka.sink({ brokers, topic }),
     checkpoints: memoryCheckpoints(),
   }).run();
@@ -129,7 +105,7 @@ async function readWithPipeline(): Promise<void> {
   await pipeline({
     name: 'bench',
     source: kafka.source({ brokers, topics: [topic], groupId, start: 'earliest', bounded: true }),
-    sink: memory.sink({}),
+    sink: counting,
   }).run();
 }
 

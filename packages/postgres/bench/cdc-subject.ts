@@ -2,7 +2,7 @@
 // two ways that confirm every second: a pipeline, and the bare client that one would write by hand over pg, which decodes what
 // the table of the benchmark has into the same key, payload, timestamp and headers.
 import { memoryCheckpoints, pipeline } from '@sluice/core';
-import { defineConnector, z } from '@sluice/core/driver';
+import { inlineSink } from '@sluice/core/testing';
 import { postgres } from '@sluice/postgres';
 import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
@@ -23,35 +23,22 @@ function see(key: unknown, payload: unknown, timestamp: unknown, headers: unknow
 
 const done = new AbortController();
 
-const dropping = defineConnector({
-  name: 'dropping',
-  title: 'Dropping',
-  contract: 1,
-  sink: {
-    config: z.strictObject({}),
-    capabilities: () => ({
-      atomic: false,
-      idempotent: false,
-      overlap: 'none',
-      payload: 'value',
-      changes: true,
-      preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
-    }),
-    open: async () => ({
-      write: async ({ messages }) => {
-        for (const { key, payload, timestamp, headers } of messages) see(key, payload, timestamp, headers);
-        if (seen >= total) done.abort();
-      },
-      close: async () => undefined,
-    }),
+const dropping = inlineSink(
+  'dropping',
+  {
+    write: async ({ messages }) => {
+      for (const { key, payload, timestamp, headers } of messages) see(key, payload, timestamp, headers);
+      if (seen >= total) done.abort();
+    },
   },
-});
+  { payload: 'value', changes: true, preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 } },
+);
 
 async function readByPipeline(): Promise<void> {
   await pipeline({
     name: 'bench',
     source: postgres.source({ url, mode: 'cdc', snapshot: 'never', slot, publication }),
-    sink: dropping.sink({}),
+    sink: dropping,
     checkpoints: memoryCheckpoints(),
   }).run({ signal: done.signal });
 }

@@ -3,7 +3,8 @@
 // one transaction), and INSERT of 500 rows at a time, prepared, as most programs write.
 import { once } from 'node:events';
 import { pipeline } from '@sluice/core';
-import { createMessage, defineConnector, type Message, z } from '@sluice/core/driver';
+import { createMessage, type Message } from '@sluice/core/driver';
+import { inlineSource } from '@sluice/core/testing';
 import { type PostgresSinkConfig, postgres } from '@sluice/postgres';
 import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
@@ -43,34 +44,19 @@ function* batches(task: SinkTask, count: number): Generator<readonly Message[]> 
 const [subject = '', url = '', task = '', count = '0'] = process.argv.slice(2);
 const sinkTask = task as SinkTask; // Only bench.ts starts this.
 
-const rows = defineConnector({
-  name: 'rows',
-  title: 'Rows',
-  contract: 1,
-  source: {
-    config: z.strictObject({}),
-    capabilities: () => ({
-      position: 'engine',
-      replayable: true,
-      order: 'partition',
-      bounded: true,
-      window: false,
-      changes: false,
-      keyed: true,
-    }),
-    open: () =>
-      Promise.resolve({
-        async *read() {
-          let position = 0;
-          for (const messages of batches(sinkTask, Number(count))) {
-            position += messages.length;
-            yield { messages, position, bytes: messages.length * 100 };
-          }
-        },
-        close: () => Promise.resolve(),
-      }),
+const rows = inlineSource(
+  'rows',
+  {
+    async *read() {
+      let position = 0;
+      for (const messages of batches(sinkTask, Number(count))) {
+        position += messages.length;
+        yield { messages, position, bytes: messages.length * 100 };
+      }
+    },
   },
-});
+  { keyed: true },
+);
 
 const configs: Record<SinkTask, PostgresSinkConfig> = {
   'whole payloads': { url, table: 'bench', columns: { id: 'key', data: 'payload' } },
@@ -81,7 +67,7 @@ const configs: Record<SinkTask, PostgresSinkConfig> = {
 async function writeByPipeline(): Promise<number> {
   const { written } = await pipeline({
     name: 'bench',
-    source: rows.source({}),
+    source: rows,
     sink: postgres.sink(configs[sinkTask]),
   }).run();
   return written;

@@ -1,7 +1,7 @@
 // node snapshot-subject.ts <subject> <url>: reads the table "bench" and drops its rows, in one of two ways that give each row as an
 // object with its key: a pipeline, and a loop over COPY TO in the order of the key, which is faster than one over pg-cursor.
 import { memoryCheckpoints, pipeline } from '@sluice/core';
-import { defineConnector, z } from '@sluice/core/driver';
+import { inlineSink } from '@sluice/core/testing';
 import { postgres } from '@sluice/postgres';
 import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
@@ -11,29 +11,17 @@ export type SnapshotSubject = 'pipeline' | 'COPY';
 
 const [subject = '', url = ''] = process.argv.slice(2);
 
-const nowhere = defineConnector({
-  name: 'nowhere',
-  title: 'Nowhere',
-  contract: 1,
-  sink: {
-    config: z.strictObject({}),
-    capabilities: () => ({
-      atomic: false,
-      idempotent: false,
-      overlap: 'none',
-      payload: 'value',
-      changes: true,
-      preferred: { maxMessages: 10_000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
-    }),
-    open: () => Promise.resolve({ write: () => Promise.resolve(), close: () => Promise.resolve() }),
-  },
-});
+const nowhere = inlineSink(
+  'nowhere',
+  { write: () => Promise.resolve() },
+  { payload: 'value', changes: true, preferred: { maxMessages: 10_000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 } },
+);
 
 async function readByPipeline(): Promise<number> {
   const { written } = await pipeline({
     name: 'bench',
     source: postgres.source({ url, mode: 'cdc', snapshot: 'only', tables: ['bench'] }),
-    sink: nowhere.sink({}),
+    sink: nowhere,
     checkpoints: memoryCheckpoints(),
   }).run();
   return written;

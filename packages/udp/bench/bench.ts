@@ -7,8 +7,8 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { pipeline } from '@sluice/core';
-import { type Connector, defineConnector, type Message, z } from '@sluice/core/driver';
+import { type Message, pipeline } from '@sluice/core';
+import { inlineSink } from '@sluice/core/testing';
 import { sourceConfig } from '../dist/config.js';
 import { udp } from '../dist/index.js';
 import { openUdpSource } from '../dist/source.js';
@@ -153,10 +153,12 @@ async function openPipeline(): Promise<Receiver> {
   let received = 0;
   const opened = Promise.withResolvers<Socket>();
   const abort = new AbortController();
-  const sink = countingSink((messages) => {
-    received += messages.length;
-    look(messages);
-  }).sink({});
+  const sink = inlineSink('count', {
+    write: async ({ messages }) => {
+      received += messages.length;
+      look(messages);
+    },
+  });
   const source = udp.source(config, { onSocket: opened.resolve });
   const running = pipeline({ name: 'bench', source, sink }).run({ signal: abort.signal });
   return {
@@ -167,35 +169,6 @@ async function openPipeline(): Promise<Receiver> {
       await running;
     },
   };
-}
-
-const nothing = z.strictObject({});
-
-function countingSink(count: (messages: readonly Message[]) => void): Connector<never, never, typeof nothing, object> {
-  return defineConnector({
-    name: 'count',
-    title: 'Counts messages',
-    contract: 1,
-    sink: {
-      config: nothing,
-      capabilities: () => ({
-        atomic: false,
-        idempotent: false,
-        overlap: 'none',
-        payload: 'bytes',
-        changes: false,
-        preferred: { maxMessages: 1000, maxBytes: 1024 * 1024, maxInFlight: 1 },
-      }),
-      open: () =>
-        Promise.resolve({
-          write: ({ messages }) => {
-            count(messages);
-            return Promise.resolve();
-          },
-          close: () => Promise.resolve(),
-        }),
-    },
-  });
 }
 
 async function measure(open: () => Promise<Receiver>, perSecond: number): Promise<Run> {

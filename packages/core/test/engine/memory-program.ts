@@ -2,7 +2,8 @@
 // by hand. Begins when it is told `go`, and answers everything else with the counters of the pipeline.
 import process from 'node:process';
 import { createMessage, memoryCheckpoints, pipeline } from '@sluice/core';
-import { defineConnector, type SourceBatch, z } from '@sluice/core/driver';
+import type { SourceBatch } from '@sluice/core/driver';
+import { inlineSink, inlineSource } from '@sluice/core/testing';
 
 const [subject, writeMs = 'never', maxBytes] = process.argv.slice(2);
 const messageBytes = 1024;
@@ -25,48 +26,11 @@ async function loop(): Promise<void> {
   for await (const { messages } of flood(1024 * 1024)) if (messages.length > 0) await write();
 }
 
-const nothing = z.strictObject({});
-const connector = defineConnector({
-  name: 'flood',
-  title: 'A flood, and a sink that is slower',
-  contract: 1,
-  source: {
-    config: nothing,
-    capabilities: () => ({
-      position: 'engine',
-      replayable: true,
-      order: 'partition',
-      bounded: false,
-      window: false,
-      changes: false,
-      keyed: false,
-    }),
-    open: async () => ({
-      read: (_partition, _position, options) => flood(options.maxBytes),
-      close: async () => undefined,
-    }),
-  },
-  sink: {
-    config: nothing,
-    capabilities: () => ({
-      atomic: false,
-      idempotent: false,
-      overlap: 'none',
-      payload: 'bytes',
-      changes: false,
-      preferred: { maxMessages: 500, maxBytes: 1024 * 1024, maxInFlight: 1 },
-    }),
-    open: async () => ({
-      write,
-      close: async () => undefined,
-    }),
-  },
-});
-
+const preferred = { maxMessages: 500, maxBytes: 1024 * 1024, maxInFlight: 1 };
 const flooded = pipeline({
   name: 'flood',
-  source: connector.source({}),
-  sink: connector.sink({}),
+  source: inlineSource('flood', { read: (_partition, _position, { maxBytes }) => flood(maxBytes) }, { bounded: false }),
+  sink: inlineSink('flood', { write }, { preferred }),
   checkpoints: memoryCheckpoints(),
   budget: { maxBytes: Number(maxBytes) },
 });

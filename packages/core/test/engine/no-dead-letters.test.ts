@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { defineConnector } from '../../src/define-connector.js';
 import { ConnectorError, type ErrorCode } from '../../src/error.js';
 import type { Message } from '../../src/message.js';
 import type { Sink } from '../../src/sink.js';
 import { BatchError } from '../../src/sink-driver.js';
-import { failMessages, keyText } from '../../src/testing/index.js';
+import { failMessages, inlineSink, keyText } from '../../src/testing/index.js';
 import { filter, flatMap, map } from '../../src/transform.js';
 import { type DeadLetterWorld, deadLetterWorld } from './dead-letter-world.js';
 import { expectNoViolations, keys } from './world.js';
@@ -19,33 +17,15 @@ afterEach(() => expectNoViolations(here));
 /** A sink that keeps nothing and refuses the messages with these keys. */
 function refusingSink(...refused: readonly (readonly [string, ErrorCode])[]): Sink {
   const codes = new Map(refused);
-  const connector = defineConnector({
-    name: 'refusing',
-    title: 'Refusing',
-    contract: 1,
-    sink: {
-      config: z.strictObject({}),
-      capabilities: () => ({
-        atomic: false,
-        idempotent: false,
-        overlap: 'none',
-        payload: 'bytes',
-        changes: false,
-        preferred: { maxMessages: 100, maxBytes: 1_000_000, maxInFlight: 1 },
-      }),
-      open: async () => ({
-        write: async ({ messages }) => {
-          const failures = messages.flatMap((message, index) => {
-            const code = codes.get(keyText(message));
-            return code === undefined ? [] : [{ index, error: new ConnectorError(code, 'refused') }];
-          });
-          if (failures.length > 0) throw new BatchError(failures);
-        },
-        close: async () => {},
-      }),
+  return inlineSink('refusing', {
+    write: async ({ messages }) => {
+      const failures = messages.flatMap((message, index) => {
+        const code = codes.get(keyText(message));
+        return code === undefined ? [] : [{ index, error: new ConnectorError(code, 'refused') }];
+      });
+      if (failures.length > 0) throw new BatchError(failures);
     },
   });
-  return connector.sink({});
 }
 
 describe('without a dead-letter sink', () => {

@@ -1,57 +1,26 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { z } from 'zod';
-import { defineConnector } from '../../src/define-connector.js';
 import { memoryCheckpoints, type Pipeline, type PipelineDefinition, pipeline } from '../../src/index.js';
 import { createMessage } from '../../src/message.js';
 import type { ReadOptions, SourceBatch } from '../../src/source-driver.js';
+import { inlineSink, inlineSource } from '../../src/testing/index.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void; // what the flag adds
-
-const nothing = z.strictObject({});
 
 /** A pipeline from a source whose batches come from `next`. */
 function pipelineOf(
   next: (options: ReadOptions) => Promise<IteratorResult<SourceBatch>>,
   settings: Pick<PipelineDefinition, 'budget' | 'flush'>,
 ): Pipeline {
-  const connector = defineConnector({
-    name: 'one-partition',
-    title: 'One partition',
-    contract: 1,
-    source: {
-      config: nothing,
-      capabilities: () => ({
-        position: 'engine',
-        replayable: true,
-        order: 'partition',
-        bounded: true,
-        window: false,
-        changes: false,
-        keyed: false,
-      }),
-      open: async () => ({
-        read: (_partition, _position, options) => ({ [Symbol.asyncIterator]: () => ({ next: () => next(options) }) }),
-        close: async () => undefined,
-      }),
-    },
-    sink: {
-      config: nothing,
-      capabilities: () => ({
-        atomic: false,
-        idempotent: false,
-        overlap: 'none',
-        payload: 'value',
-        changes: false,
-        preferred: { maxMessages: 10, maxBytes: 1000, maxInFlight: 1 },
-      }),
-      open: async () => ({ write: async () => undefined, flush: async () => undefined, close: async () => undefined }),
-    },
+  const source = inlineSource('one-partition', {
+    read: (_partition, _position, options) => ({ [Symbol.asyncIterator]: () => ({ next: () => next(options) }) }),
   });
-  const definition = { name: 'copy', source: connector.source({}), sink: connector.sink({}) };
-  return pipeline({ ...definition, checkpoints: memoryCheckpoints(), ...settings });
+  const preferred = { maxMessages: 10, maxBytes: 1000, maxInFlight: 1 };
+  const store = async (): Promise<void> => undefined;
+  const sink = inlineSink('one-partition', { write: store, flush: store }, { payload: 'value', preferred });
+  return pipeline({ name: 'copy', source, sink, checkpoints: memoryCheckpoints(), ...settings });
 }
 
 it('holds no batch that is written while the next one is awaited', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sink } from '@sluice/core';
-import { defineConnector, type Message, z } from '@sluice/core/driver';
+import type { Message } from '@sluice/core/driver';
+import { inlineSink } from '@sluice/core/testing';
 
 /** A sink that keeps in this process what it is given, by source partition. */
 export interface CapturedMessages {
@@ -16,36 +17,18 @@ export interface CapturedMessages {
 export function captureMessages(delayMs = 0): CapturedMessages {
   const messages = new Map<string, Message[]>();
   let gate: PromiseWithResolvers<void> | undefined;
-  const connector = defineConnector({
-    name: 'captured',
-    title: 'Captured messages',
-    contract: 1,
-    sink: {
-      config: z.strictObject({}),
-      capabilities: () => ({
-        atomic: false,
-        idempotent: false,
-        overlap: 'none',
-        payload: 'bytes',
-        changes: false,
-        preferred: { maxMessages: 1000, maxBytes: 1024 * 1024, maxInFlight: 1 },
-      }),
-      open: () =>
-        Promise.resolve({
-          async write(batch) {
-            if (delayMs > 0) await delay(delayMs);
-            await gate?.promise;
-            for (const { partition, from, to } of batch.slices) {
-              const name = partition.slice(partition.indexOf(':') + 1);
-              messages.set(name, [...(messages.get(name) ?? []), ...batch.messages.slice(from, to)]);
-            }
-          },
-          close: () => Promise.resolve(),
-        }),
+  const sink = inlineSink('captured', {
+    async write(batch) {
+      if (delayMs > 0) await delay(delayMs);
+      await gate?.promise;
+      for (const { partition, from, to } of batch.slices) {
+        const name = partition.slice(partition.indexOf(':') + 1);
+        messages.set(name, [...(messages.get(name) ?? []), ...batch.messages.slice(from, to)]);
+      }
     },
   });
   return {
-    sink: connector.sink({}),
+    sink,
     messages,
     get count() {
       return [...messages.values()].reduce((sum, { length }) => sum + length, 0);

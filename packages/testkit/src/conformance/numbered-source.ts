@@ -1,5 +1,6 @@
 import type { Source } from '@sluice/core';
-import { defineConnector, type Position, type SourceBatch, z } from '@sluice/core/driver';
+import type { Position, SourceBatch } from '@sluice/core/driver';
+import { inlineSource } from '@sluice/core/testing';
 import type { Carries, NativeMessage } from './harness.js';
 import { numberedMessages } from './native-messages.js';
 import { asMessage } from './stored-messages.js';
@@ -27,38 +28,23 @@ export interface NumberedSourceSettings {
 export function numberedSource(settings: NumberedSourceSettings): Source {
   const { partitions, onCommit = () => Promise.resolve() } = settings;
   const ends = new Map<string, number>();
-  return defineConnector({
-    name: 'numbered',
-    title: 'Numbered messages',
-    contract: 1,
-    source: {
-      config: z.strictObject({}),
-      capabilities: () => ({
-        position: 'engine',
-        replayable: true,
-        order: 'partition',
-        bounded: settings.more !== undefined,
-        window: false,
-        changes: false,
-        keyed: settings.carries.key,
-      }),
-      open: () =>
-        Promise.resolve({
-          async *partitions() {
-            yield partitions;
-          },
-          read(partition, position, { signal }) {
-            const from = numberOf(position);
-            settings.onRead?.(partition, from);
-            const end = ends.get(partition) ?? from + (settings.more ?? Number.POSITIVE_INFINITY);
-            ends.set(partition, end);
-            return batches(settings, { partition, from, end, signal });
-          },
-          commit: (partition, position) => onCommit(partition, numberOf(position)),
-          close: () => Promise.resolve(),
-        }),
+  return inlineSource(
+    'numbered',
+    {
+      async *partitions() {
+        yield partitions;
+      },
+      read(partition, position, { signal }) {
+        const from = numberOf(position);
+        settings.onRead?.(partition, from);
+        const end = ends.get(partition) ?? from + (settings.more ?? Number.POSITIVE_INFINITY);
+        ends.set(partition, end);
+        return batches(settings, { partition, from, end, signal });
+      },
+      commit: (partition, position) => onCommit(partition, numberOf(position)),
     },
-  }).source({});
+    { bounded: settings.more !== undefined, keyed: settings.carries.key },
+  );
 }
 
 /** The messages of a partition before `end`. */
