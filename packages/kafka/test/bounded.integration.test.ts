@@ -1,19 +1,8 @@
-import { type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openSourceWorld, readOptions, type SourceWorld, texts, until } from './source-world.js';
+import { startKafka, uniqueName } from '@sluice/testkit';
+import { expect, test } from 'vitest';
+import { readOptions, texts, until, useSourceWorld } from './source-world.js';
 
-let server: KafkaServer;
-let world: SourceWorld;
-
-beforeAll(async () => {
-  server = await startKafka();
-  world = await openSourceWorld(server);
-});
-
-afterAll(async () => {
-  await world.close();
-  await server[Symbol.asyncDispose]();
-});
+const world = useSourceWorld(startKafka);
 
 /** Writes one transaction, and ends it or leaves it open. */
 async function transact(
@@ -21,7 +10,7 @@ async function transact(
   values: readonly string[],
   end: 'commit' | 'abort' | 'leave open',
 ): Promise<() => Promise<void>> {
-  const producer = server.native.producer({
+  const producer = world.server.native.producer({
     transactionalId: uniqueName('transaction'),
     maxInFlightRequests: 1,
     idempotent: true,
@@ -113,7 +102,7 @@ test('ends before a transaction that is open', async () => {
 
 test('keeps the messages of a producer before and after its aborted transaction', async () => {
   const topic = await world.createTopic();
-  const producer = server.native.producer({
+  const producer = world.server.native.producer({
     transactionalId: uniqueName('transaction'),
     maxInFlightRequests: 1,
     idempotent: true,

@@ -1,30 +1,22 @@
 import type { CheckpointStore } from '@sluice/core';
 import type { Checkpoint, StoredPosition } from '@sluice/core/driver';
-import { breakKafka, type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { breakKafka, startKafka, uniqueName } from '@sluice/testkit';
+import { afterAll, describe, expect, it } from 'vitest';
 import { kafkaCheckpoints } from '../src/index.js';
 import { sinkConfig } from '../src/sink-config.js';
 import { changeSinkPositions, loadSinkPositions } from '../src/writing/sink-positions.js';
-import { batchOf, bytes, classified, never, type SinkWorld, sinkWorld } from './sink-world.js';
+import { batchOf, bytes, classified, never, useSinkWorld } from './sink-world.js';
 import { eventually } from './source-world.js';
 
-let kafka: KafkaServer;
-let world: SinkWorld;
+const world = useSinkWorld(startKafka);
 const stores: CheckpointStore[] = [];
-
-beforeAll(async () => {
-  kafka = await startKafka();
-  world = sinkWorld(kafka);
-}, 120_000);
 
 afterAll(async () => {
   await Promise.all(stores.map((store) => store.close()));
-  await world?.close();
-  await kafka?.stop();
 });
 
 function openStore(topic = 'checkpoints'): CheckpointStore {
-  const store = kafkaCheckpoints({ brokers: kafka.brokers, topic, requestTimeoutMs: 5000 });
+  const store = kafkaCheckpoints({ brokers: world.server.brokers, topic, requestTimeoutMs: 5000 });
   stores.push(store);
   return store;
 }
@@ -54,7 +46,7 @@ describe('a checkpoint store in Kafka', () => {
     expect(await openStore(topic).load(pipeline)).toEqual(checkpoint(3));
     expect((await openStore(topic).claim(pipeline)).checkpoint).toEqual(checkpoint(3));
     expect(await openStore(topic).load(uniqueName('other'))).toEqual({});
-    const admin = kafka.native.admin();
+    const admin = world.server.native.admin();
     await admin.connect();
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
@@ -78,7 +70,7 @@ describe('a checkpoint store in Kafka', () => {
   it.each(['lose-answer', 'lose-request'] as const)('goes on saving after %s of a commit', async (fault) => {
     const pipeline = uniqueName('pipeline');
     const claim = await openStore().claim(pipeline);
-    using broken = breakKafka(kafka.proxy, { request: 'EndTxn', fault });
+    using broken = breakKafka(world.server.proxy, { request: 'EndTxn', fault });
     await expect(claim.save(checkpoint(1))).rejects.toMatchObject({ code: 'not_connected' });
     expect(broken.struck).toBe(1);
     await claim.save(checkpoint(2));
@@ -86,7 +78,7 @@ describe('a checkpoint store in Kafka', () => {
   });
 
   it('holds no connection when nothing is claimed, so that a program can end', async () => {
-    const isUnconnected = (): Promise<void> => eventually(async () => expect(kafka.proxy.connections).toBe(0));
+    const isUnconnected = (): Promise<void> => eventually(async () => expect(world.server.proxy.connections).toBe(0));
     await Promise.all(stores.splice(0).map((each) => each.close()));
     await isUnconnected();
     const store = openStore();
@@ -94,7 +86,7 @@ describe('a checkpoint store in Kafka', () => {
     await one.release();
     await one.release();
     await other.save(checkpoint(1));
-    expect(kafka.proxy.connections).toBeGreaterThan(0);
+    expect(world.server.proxy.connections).toBeGreaterThan(0);
     await other.release();
     await isUnconnected();
     const again = await store.claim(uniqueName('pipeline'));
@@ -107,7 +99,7 @@ describe('a checkpoint store in Kafka', () => {
     const topic = uniqueName('damaged');
     const store = openStore(topic);
     await store.load('p');
-    const producer = kafka.native.producer();
+    const producer = world.server.native.producer();
     await producer.connect();
     await producer.send({ topic, messages: [{ key: JSON.stringify(['checkpoint', 'p']), value: '{"half":' }] });
     await producer.disconnect();
@@ -118,7 +110,7 @@ describe('a checkpoint store in Kafka', () => {
 it('shows and replaces the positions of a transactional sink, and a pipeline that runs is fenced by that', async () => {
   const topic = await world.createTopic();
   const pipeline = uniqueName('pipeline');
-  const config = sinkConfig.parse({ brokers: kafka.brokers, topic, transactional: true });
+  const config = sinkConfig.parse({ brokers: world.server.brokers, topic, transactional: true });
   expect(await loadSinkPositions(config, {}, pipeline)).toEqual({});
   const sink = await world.openSink({ topic, transactional: true }, pipeline);
   await sink.claim?.(['s:0', 's:1']);

@@ -1,22 +1,11 @@
 import { pipeline } from '@sluice/core';
-import { type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startKafka, uniqueName } from '@sluice/testkit';
+import { expect, test } from 'vitest';
 import { kafka } from '../src/connector.js';
 import { readTopic } from './read-topic.js';
-import { openSourceWorld, type SourceWorld, take, texts, until } from './source-world.js';
+import { take, texts, until, useSourceWorld } from './source-world.js';
 
-let server: KafkaServer;
-let world: SourceWorld;
-
-beforeAll(async () => {
-  server = await startKafka();
-  world = await openSourceWorld(server);
-});
-
-afterAll(async () => {
-  await world.close();
-  await server[Symbol.asyncDispose]();
-});
+const world = useSourceWorld(startKafka);
 
 async function committed(groupId: string, topic: string): Promise<number[]> {
   const [found] = await world.admin.fetchOffsets({ groupId, topics: [topic] });
@@ -41,7 +30,7 @@ test('goes on where the group has committed', async () => {
 test('begins where a sink is that keeps the positions itself, and not where the group is', async () => {
   const [from, one, other] = [await world.createTopic(), await world.createTopic(), await world.createTopic()];
   const groupId = uniqueName('group');
-  const { brokers } = server;
+  const { brokers } = world.server;
   await world.produce(from, texts(0, 10));
   const copy = (topic: string): Promise<unknown> =>
     pipeline({
@@ -53,7 +42,7 @@ test('begins where a sink is that keeps the positions itself, and not where the 
   await until(async () => (await committed(groupId, from))[0] === 10);
   await copy(other);
   for (const topic of [one, other])
-    expect((await readTopic(server, topic)).flat().map(({ value }) => String(value))).toEqual(texts(0, 10));
+    expect((await readTopic(world.server, topic)).flat().map(({ value }) => String(value))).toEqual(texts(0, 10));
 });
 
 test('reads again what was not committed', async () => {
@@ -155,7 +144,7 @@ test('stays a member for three times the session timeout while nobody reads', as
   const sets = source.partitions?.(new AbortController().signal)[Symbol.asyncIterator]();
   await sets?.next();
   await take(source, `${topic}-0`, 1);
-  const accepted = server.proxy.accepted;
+  const accepted = world.server.proxy.accepted;
   const began = Date.now();
   const states = new Set<string>();
   await until(async () => {
@@ -164,7 +153,7 @@ test('stays a member for three times the session timeout while nobody reads', as
     return Date.now() - began > 3000;
   });
   expect(states.size).toBe(1);
-  expect(server.proxy.accepted).toBe(accepted);
+  expect(world.server.proxy.accepted).toBe(accepted);
   await source.commit?.(`${topic}-0`, 5);
   expect(await committed(groupId, topic)).toEqual([5]);
   await source.close();

@@ -1,32 +1,21 @@
-import { type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startKafka, uniqueName } from '@sluice/testkit';
+import { expect, test } from 'vitest';
 import { kafka } from '../src/connector.js';
 import { type KafkaSourceConfig, sourceConfig } from '../src/source-config.js';
-import { openSourceWorld, type SourceWorld, texts, until } from './source-world.js';
+import { texts, until, useSourceWorld } from './source-world.js';
 
-let server: KafkaServer;
-let world: SourceWorld;
-
-beforeAll(async () => {
-  server = await startKafka();
-  world = await openSourceWorld(server);
-});
-
-afterAll(async () => {
-  await world.close();
-  await server[Symbol.asyncDispose]();
-});
+const world = useSourceWorld(startKafka);
 
 const signal: AbortSignal = new AbortController().signal;
 
 function settings(config: Omit<KafkaSourceConfig, 'brokers'>): ReturnType<typeof sourceConfig.parse> {
-  return sourceConfig.parse({ brokers: server.brokers, ...config });
+  return sourceConfig.parse({ brokers: world.server.brokers, ...config });
 }
 
 test('discovers topics with their partitions and sizes', async () => {
   const topic = await world.createTopic(3);
   await world.produce(topic, texts(0, 7), 1);
-  const found = await kafka.source({ brokers: server.brokers, topics: ['any'] }).discover();
+  const found = await kafka.source({ brokers: world.server.brokers, topics: ['any'] }).discover();
   expect(found.find(({ name }) => name === topic)?.details).toEqual({ partitions: 3, messagesAtMost: 7 });
   expect(found.some(({ name }) => name.startsWith('__'))).toBe(false);
 });
@@ -35,14 +24,16 @@ test('a check tells an unreachable broker and a missing topic apart', async () =
   const { check } = kafka.descriptor.source ?? {};
   if (check === undefined) throw new Error('there is no check');
   await check(settings({ topics: [await world.createTopic()], groupId: uniqueName('group') }), {}, signal);
-  await expect(kafka.source({ brokers: server.brokers, topics: ['missing'] }).check()).rejects.toMatchObject({
+  await expect(kafka.source({ brokers: world.server.brokers, topics: ['missing'] }).check()).rejects.toMatchObject({
     code: 'not_found',
     message: expect.stringContaining('"missing"'),
   });
   await expect(kafka.source({ brokers: ['127.0.0.1:1'], topics: ['missing'] }).check()).rejects.toMatchObject({
     code: 'not_connected',
   });
-  await expect(kafka.source({ brokers: server.brokers, topicPattern: 'nothing-.*' }).check()).rejects.toMatchObject({
+  await expect(
+    kafka.source({ brokers: world.server.brokers, topicPattern: 'nothing-.*' }).check(),
+  ).rejects.toMatchObject({
     code: 'not_found',
   });
 });

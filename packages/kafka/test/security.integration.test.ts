@@ -1,27 +1,19 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isConnectorError, redactConfig } from '@sluice/core/driver';
-import { type SecuredKafkaServer, startSecuredKafka, uniqueName } from '@sluice/testkit';
+import { startSecuredKafka, uniqueName } from '@sluice/testkit';
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from 'kafkajs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { kafka } from '../src/connector.js';
 import type { KafkaOptions } from '../src/options.js';
 import type { KafkaSourceConfig } from '../src/source-config.js';
-import { eventually, openSourceWorld, type SourceWorld } from './source-world.js';
+import { eventually, useSourceWorld } from './source-world.js';
 
-let server: SecuredKafkaServer;
-let world: SourceWorld;
+const world = useSourceWorld(startSecuredKafka);
 let topic: string;
 
 beforeAll(async () => {
-  server = await startSecuredKafka();
-  world = await openSourceWorld(server);
   topic = await world.createTopic();
-});
-
-afterAll(async () => {
-  await world.close();
-  await server[Symbol.asyncDispose]();
 });
 
 /** Resolves with `ok`, or with the code and text of why the source cannot be used. */
@@ -38,18 +30,18 @@ async function checked(config: KafkaSourceConfig, options: KafkaOptions = {}): P
 test.for(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
   'proves a password with %s, and tells a wrong one',
   async (mechanism) => {
-    const config = { brokers: server.saslBrokers };
-    expect(await checked({ ...config, sasl: { mechanism, ...server.admin } })).toBe('ok');
-    const wrong = await checked({ ...config, sasl: { mechanism, ...server.admin, password: 'wrong-password' } });
+    const config = { brokers: world.server.saslBrokers };
+    expect(await checked({ ...config, sasl: { mechanism, ...world.server.admin } })).toBe('ok');
+    const wrong = await checked({ ...config, sasl: { mechanism, ...world.server.admin, password: 'wrong-password' } });
     expect(wrong).toMatch(/^unauthenticated: /);
     expect(wrong).not.toContain('wrong-password');
   },
 );
 
 test('takes an OAUTHBEARER token from a function, and tells one that has expired', async () => {
-  const config = { brokers: server.saslBrokers, sasl: { mechanism: 'oauthbearer' as const } };
-  expect(await checked(config, { oauthToken: async () => server.token(server.admin.username) })).toBe('ok');
-  expect(await checked(config, { oauthToken: async () => server.token('admin', -60_000) })).toMatch(
+  const config = { brokers: world.server.saslBrokers, sasl: { mechanism: 'oauthbearer' as const } };
+  expect(await checked(config, { oauthToken: async () => world.server.token(world.server.admin.username) })).toBe('ok');
+  expect(await checked(config, { oauthToken: async () => world.server.token('admin', -60_000) })).toMatch(
     /^unauthenticated: /,
   );
   expect(await checked(config)).toMatch(/^config_invalid: .*options\.oauthToken/);
@@ -64,7 +56,7 @@ test('gets OAUTHBEARER tokens with client credentials, once while they are good'
       .split(':');
     const good = user === 'client' && secret === 'c-secret';
     response.writeHead(good ? 200 : 401, { 'content-type': 'application/json' });
-    const answer = { access_token: server.token('admin'), token_type: 'bearer', expires_in: 3600 };
+    const answer = { access_token: world.server.token('admin'), token_type: 'bearer', expires_in: 3600 };
     response.end(JSON.stringify(good ? answer : { error: 'invalid_client' }));
   });
   await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve));
@@ -75,15 +67,15 @@ test('gets OAUTHBEARER tokens with client credentials, once while they are good'
     clientSecret: 'c-secret',
     tokenEndpoint: `http://127.0.0.1:${port}/token`,
   };
-  expect(await checked({ brokers: server.saslBrokers, sasl: oauth })).toBe('ok');
+  expect(await checked({ brokers: world.server.saslBrokers, sasl: oauth })).toBe('ok');
   expect(asked).toBe(1);
-  const wrong = await checked({ brokers: server.saslBrokers, sasl: { ...oauth, clientSecret: 'bad' } });
+  const wrong = await checked({ brokers: world.server.saslBrokers, sasl: { ...oauth, clientSecret: 'bad' } });
   expect(wrong).toMatch(/^unauthenticated: .*invalid_client/);
   await new Promise((resolve) => tokens.close(resolve));
 });
 
 test('speaks TLS with a certificate of its own to a broker that demands one', async () => {
-  const { authority, clientCertificate, tlsBrokers: brokers } = server;
+  const { authority, clientCertificate, tlsBrokers: brokers } = world.server;
   const tls = { ca: authority.certificate, cert: clientCertificate.certificate, key: clientCertificate.key };
   expect(await checked({ brokers, tls })).toMatch(/^(permission_denied|not_found): /); // its user has no right yet
   expect(await checked({ brokers, tls: { ca: authority.certificate } })).toMatch(/^unauthenticated: /);
@@ -92,7 +84,7 @@ test('speaks TLS with a certificate of its own to a broker that demands one', as
 });
 
 test('speaks SASL over TLS', async () => {
-  const { authority, saslTlsBrokers: brokers, admin } = server;
+  const { authority, saslTlsBrokers: brokers, admin } = world.server;
   const tls = { ca: authority.certificate };
   expect(await checked({ brokers, tls, sasl: { mechanism: 'scram-sha-512', ...admin } })).toBe('ok');
   const strange = { ...tls, serverName: 'elsewhere.example' };
@@ -107,7 +99,7 @@ async function grant(
   operation: AclOperationTypes,
   resourcePatternType = ResourcePatternTypes.LITERAL,
 ): Promise<void> {
-  const principal = `User:${server.user.username}`;
+  const principal = `User:${world.server.user.username}`;
   const entry = { resourceType, resourceName, operation, resourcePatternType, principal, host: '*' };
   await world.admin.createAcls({ acl: [{ ...entry, permissionType: AclPermissionTypes.ALLOW }] });
 }
@@ -116,8 +108,8 @@ test('tells a missing right apart, on the topic and on the group', async () => {
   const groupId = uniqueName('group');
   const own = await world.createTopic();
   const config = {
-    brokers: server.saslBrokers,
-    sasl: { mechanism: 'plain' as const, ...server.user },
+    brokers: world.server.saslBrokers,
+    sasl: { mechanism: 'plain' as const, ...world.server.user },
     topics: [own],
     groupId,
   };
@@ -137,8 +129,8 @@ test('tells which right a sink lacks, and needs those that the README names and 
     await world.createTopic(),
     await world.createTopic(1, { 'cleanup.policy': 'compact' }),
   ];
-  const brokers = server.saslBrokers;
-  const sasl = { mechanism: 'plain' as const, ...server.user };
+  const brokers = world.server.saslBrokers;
+  const sasl = { mechanism: 'plain' as const, ...world.server.user };
   const plain = kafka.sink({ brokers, sasl, topic: own });
   const transactional = kafka.sink({ brokers, sasl, topic: own, transactional: true, checkpointTopic });
   const answer = (sink: typeof plain): Promise<string> =>

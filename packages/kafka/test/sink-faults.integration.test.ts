@@ -1,39 +1,22 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
-import { breakKafka, type KafkaServer, startKafka } from '@sluice/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readTopic, type StoredRecord } from './read-topic.js';
-import { batchOf, bytes, classified, never, type SinkWorld, sinkWorld } from './sink-world.js';
+import { breakKafka, startKafka } from '@sluice/testkit';
+import { expect, it } from 'vitest';
+import { readTopic } from './read-topic.js';
+import { batchOf, bytes, classified, never, numbers, useSinkWorld, values } from './sink-world.js';
 
-let kafka: KafkaServer;
-let world: SinkWorld;
-
-beforeAll(async () => {
-  kafka = await startKafka();
-  world = sinkWorld(kafka);
-}, 120_000);
-
-afterAll(async () => {
-  await world?.close();
-  await kafka?.stop();
-});
-
-const values = (records: readonly StoredRecord[] | undefined): (string | null)[] =>
-  (records ?? []).map(({ value }) => value?.toString() ?? null);
-
-const numbers = (count: number, from = 0): string[] =>
-  Array.from({ length: count }, (_, index) => String(from + index));
+const world = useSinkWorld(startKafka);
 
 it('stores once what the broker stored before its answer got lost', async () => {
   const topic = await world.createTopic(2);
   const sink = await world.openSink({ topic });
   await sink.write(batchOf([{ key: 'a', payload: bytes('0') }]), never);
-  using fault = breakKafka(kafka.proxy, { request: 'Produce', fault: 'lose-answer', times: 2 });
+  using fault = breakKafka(world.server.proxy, { request: 'Produce', fault: 'lose-answer', times: 2 });
   const writes = [1, 2, 3, 4].map((turn) =>
     sink.write(batchOf(numbers(10, turn * 10).map((value) => ({ key: `k${value}`, payload: bytes(value) }))), never),
   );
   await Promise.all(writes);
   expect(fault.struck).toBe(2);
-  const stored = (await readTopic(kafka, topic)).map((records) => values(records).map(Number));
+  const stored = (await readTopic(world.server, topic)).map((records) => values(records).map(Number));
   expect(stored.flat().toSorted((a, b) => a - b)).toEqual([0, ...numbers(40, 10).map(Number)]);
   for (const partition of stored) expect(partition).toEqual(partition.toSorted((a, b) => a - b));
 });
@@ -42,7 +25,7 @@ it('lets go of a write within a second of its abort, fails what is behind it, an
   const topic = await world.createTopic();
   const sink = await world.openSink({ topic });
   await sink.write(batchOf([{ payload: bytes('0') }]), never);
-  await kafka.proxy.cut('hang');
+  await world.server.proxy.cut('hang');
   try {
     const abort = new AbortController();
     const first = sink.write(batchOf([{ payload: bytes('1') }]), abort.signal);
@@ -53,34 +36,34 @@ it('lets go of a write within a second of its abort, fails what is behind it, an
     await expect(second).rejects.toBeInstanceOf(Error);
     expect(performance.now() - started).toBeLessThan(1000);
   } finally {
-    await kafka.proxy.restore();
+    await world.server.proxy.restore();
   }
   await turnOfTheLoop(); // what came in the same one would count as behind it, too
   await sink.write(batchOf([{ payload: bytes('3') }]), never);
-  expect(values((await readTopic(kafka, topic))[0])).toEqual(['0', '3']);
+  expect(values((await readTopic(world.server, topic))[0])).toEqual(['0', '3']);
 });
 
 it('gives up after requestTimeoutMs with the reason, and with it what came behind', async () => {
   const topic = await world.createTopic();
   const sink = await world.openSink({ topic, requestTimeoutMs: 500, connectTimeoutMs: 300 });
   await sink.write(batchOf([{ payload: bytes('0') }]), never);
-  await kafka.proxy.cut();
+  await world.server.proxy.cut();
   try {
     const both = await Promise.allSettled(
       ['1', '2'].map((value) => sink.write(batchOf([{ payload: bytes(value) }]), never)),
     );
     for (const each of both) expect(each.status === 'rejected' && classified(each.reason).code).toBe('not_connected');
   } finally {
-    await kafka.proxy.restore();
+    await world.server.proxy.restore();
   }
 });
 
 it('can be closed twice, and rejects what is under way', async () => {
   const topic = await world.createTopic();
   const sink = await world.openSink({ topic });
-  await kafka.proxy.cut('hang');
+  await world.server.proxy.cut('hang');
   const write = sink.write(batchOf([{ payload: bytes('1') }]), never);
   await Promise.all([sink.close(), expect(write).rejects.toThrow('closed')]);
   await sink.close();
-  await kafka.proxy.restore();
+  await world.server.proxy.restore();
 });

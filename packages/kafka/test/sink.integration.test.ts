@@ -1,27 +1,10 @@
-import { type KafkaServer, startKafka } from '@sluice/testkit';
+import { startKafka } from '@sluice/testkit';
 import { Partitioners } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readTopic, type StoredRecord } from './read-topic.js';
-import { batchOf, bytes, classified, failuresOf, never, type SinkWorld, sinkWorld } from './sink-world.js';
+import { describe, expect, it } from 'vitest';
+import { readTopic } from './read-topic.js';
+import { batchOf, bytes, classified, failuresOf, never, numbers, useSinkWorld, values } from './sink-world.js';
 
-let kafka: KafkaServer;
-let world: SinkWorld;
-
-beforeAll(async () => {
-  kafka = await startKafka();
-  world = sinkWorld(kafka);
-}, 120_000);
-
-afterAll(async () => {
-  await world?.close();
-  await kafka?.stop();
-});
-
-const values = (records: readonly StoredRecord[] | undefined): (string | null)[] =>
-  (records ?? []).map(({ value }) => value?.toString() ?? null);
-
-const numbers = (count: number, from = 0): string[] =>
-  Array.from({ length: count }, (_, index) => String(from + index));
+const world = useSinkWorld(startKafka);
 
 describe('what is stored', () => {
   it('is key, payload, headers with repeats, time, null and empty bytes as they were', async () => {
@@ -44,7 +27,7 @@ describe('what is stored', () => {
       ]),
       never,
     );
-    const [stored] = await readTopic(kafka, topic);
+    const [stored] = await readTopic(world.server, topic);
     expect(stored?.map(({ key, value, timestamp }) => [key?.toString(), value?.toString('hex'), timestamp])).toEqual([
       ['k', Buffer.from(everyByte).toString('hex'), '1700000000000'],
       ['k', undefined, '1600000000000'],
@@ -103,7 +86,7 @@ describe('what is stored', () => {
       ]),
       never,
     );
-    const stored = await readTopic(kafka, topic);
+    const stored = await readTopic(world.server, topic);
     expect(stored.map((records) => records.map(({ key, timestamp }) => [key?.toString(), timestamp]))).toEqual([
       [['b!', '7']],
       [],
@@ -122,14 +105,14 @@ describe('what is stored', () => {
     const keys = numbers(200).map((each) => `key ${each}`);
     const sink = await world.openSink({ topic: ours });
     await sink.write(batchOf(keys.map((key) => ({ key, payload: bytes(key) }))), never);
-    const producer = kafka.native.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    const producer = world.server.native.producer({ createPartitioner: Partitioners.DefaultPartitioner });
     await producer.connect();
     await producer.send({ topic: theirs, messages: keys.map((key) => ({ key, value: key })) });
     await producer.disconnect();
-    const placed = (await readTopic(kafka, ours)).map(values);
+    const placed = (await readTopic(world.server, ours)).map(values);
     expect(placed.filter((partition) => partition.length > 0).length).toBeGreaterThan(3);
     // Not how often: on a new topic kafkajs's producer may be refused by one partition and then sends to all of them again.
-    expect(placed).toEqual((await readTopic(kafka, theirs)).map((stored) => [...new Set(values(stored))]));
+    expect(placed).toEqual((await readTopic(world.server, theirs)).map((stored) => [...new Set(values(stored))]));
   });
 
   it('keeps its order in each partition when writes overlap', async () => {
@@ -142,7 +125,7 @@ describe('what is stored', () => {
       ),
     );
     await Promise.all(writes);
-    const stored = (await readTopic(kafka, topic)).map((records) => values(records).map(Number));
+    const stored = (await readTopic(world.server, topic)).map((records) => values(records).map(Number));
     expect(stored.flat().toSorted((a, b) => a - b)).toEqual(numbers(1000).map(Number));
     for (const partition of stored) expect(partition).toEqual(partition.toSorted((a, b) => a - b));
   });
@@ -157,7 +140,7 @@ describe('what is stored', () => {
         sink.write(batchOf(payloads.slice(0, 200).map((each) => ({ payload: bytes(each) }))), never),
         sink.write(batchOf(payloads.slice(200).map((each) => ({ payload: bytes(each) }))), never),
       ]);
-      const [stored] = await readTopic(kafka, topic);
+      const [stored] = await readTopic(world.server, topic);
       expect(values(stored)).toEqual(payloads);
     },
   );
@@ -166,7 +149,7 @@ describe('what is stored', () => {
     const topic = await world.createTopic();
     const sink = await world.openSink({ topic, acks: 'leader', idempotent: false });
     await sink.write(batchOf([{ payload: bytes('x') }]), never);
-    expect((await readTopic(kafka, topic)).map(values)).toEqual([['x']]);
+    expect((await readTopic(world.server, topic)).map(values)).toEqual([['x']]);
   });
 });
 
@@ -178,7 +161,7 @@ describe('what is refused', () => {
     const failures = await failuresOf(sink.write(batchOf(messages), never));
     expect(failures.map(([index, code]) => [index, code])).toEqual([[41, 'message_too_large']]);
     expect(failures[0]?.[2]).toContain(topic);
-    expect((await readTopic(kafka, topic)).map(values)).toEqual([numbers(100).filter((each) => each !== '41')]);
+    expect((await readTopic(world.server, topic)).map(values)).toEqual([numbers(100).filter((each) => each !== '41')]);
   });
 
   it('is not a batch of small messages that is larger than the topic takes', async () => {
@@ -186,7 +169,7 @@ describe('what is refused', () => {
     const sink = await world.openSink({ topic });
     const payloads = numbers(200).map((each) => each.padEnd(1000));
     await sink.write(batchOf(payloads.map((each) => ({ payload: bytes(each) }))), never);
-    expect((await readTopic(kafka, topic)).map(values)).toEqual([payloads]);
+    expect((await readTopic(world.server, topic)).map(values)).toEqual([payloads]);
   });
 
   it('is a message above what a request may have, before it is sent', async () => {
@@ -197,7 +180,7 @@ describe('what is refused', () => {
       never,
     );
     expect((await failuresOf(write)).map(([index, code]) => [index, code])).toEqual([[1, 'message_too_large']]);
-    expect((await readTopic(kafka, topic)).map(values)).toEqual([['a', 'b']]);
+    expect((await readTopic(world.server, topic)).map(values)).toEqual([['a', 'b']]);
   });
 
   it('is a message without a key for a compacted topic, and one from the far future', async () => {
@@ -218,7 +201,7 @@ describe('what is refused', () => {
       [3, 'message_invalid'],
       [4, 'message_invalid'],
     ]);
-    expect((await readTopic(kafka, compacted)).map(values)).toEqual([['1', '3']]);
+    expect((await readTopic(world.server, compacted)).map(values)).toEqual([['1', '3']]);
   });
 
   it('is a topic that does not exist, by name', async () => {
@@ -239,7 +222,7 @@ describe('what is refused', () => {
       [1, 'not_found', expect.stringContaining('"no-such-topic-either"')],
       [2, 'message_invalid', expect.stringContaining('"not a topic"')],
     ]);
-    expect((await readTopic(kafka, topic)).map(values)).toEqual([['1']]);
+    expect((await readTopic(world.server, topic)).map(values)).toEqual([['1']]);
   });
 
   it('is a partition that the topic does not have', async () => {

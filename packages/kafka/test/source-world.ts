@@ -2,12 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DriverContext, Message, Position, ReadOptions, SourceBatch, SourceDriver } from '@sluice/core/driver';
 import { createTopic, type KafkaServer } from '@sluice/testkit';
 import type { Admin, Producer } from 'kafkajs';
+import { afterAll, beforeAll } from 'vitest';
 import type { KafkaOptions } from '../src/options.js';
 import { openKafkaSource } from '../src/source.js';
 import { type KafkaSourceConfig, sourceConfig } from '../src/source-config.js';
+import { type Broker, useBroker } from './broker.js';
 
-/** Topics, native clients and sources of one test file. */
-export interface SourceWorld {
+/** A server of one test file, with topics, native clients and sources. */
+export interface SourceWorld<Server extends KafkaServer> extends Broker<Server> {
   readonly admin: Admin;
   readonly producer: Producer;
   createTopic(partitions?: number, settings?: Readonly<Record<string, string>>): Promise<string>;
@@ -18,7 +20,6 @@ export interface SourceWorld {
   open(config: Omit<KafkaSourceConfig, 'brokers'>, options?: KafkaOptions): Promise<SourceDriver>;
   /** Opens a source and follows it as the engine does. */
   follow(config: Omit<KafkaSourceConfig, 'brokers'>, habits?: Habits): Promise<Follower>;
-  close(): Promise<void>;
 }
 
 /** Short times for what takes long by default. */
@@ -29,24 +30,41 @@ export const quick = {
   requestTimeoutMs: 5000,
 };
 
-export async function openSourceWorld(server: KafkaServer): Promise<SourceWorld> {
-  const { native, brokers } = server;
-  const admin = native.admin();
-  const producer = native.producer({ allowAutoTopicCreation: false, metadataMaxAge: 100 });
-  await Promise.all([admin.connect(), producer.connect()]);
+/** Starts a server before the tests of a file; closes clients and sources and stops it after them. */
+export function useSourceWorld<Server extends KafkaServer>(start: () => Promise<Server>): SourceWorld<Server> {
+  const broker = useBroker(start);
+  let admin: Admin;
+  let producer: Producer;
   const opened: SourceDriver[] = [];
-  const open: SourceWorld['open'] = async (config, options = {}) => {
-    const source = await openKafkaSource(sourceConfig.parse({ brokers, ...quick, ...config }), options, context());
+  beforeAll(async () => {
+    admin = broker.server.native.admin();
+    producer = broker.server.native.producer({ allowAutoTopicCreation: false, metadataMaxAge: 100 });
+    await Promise.all([admin.connect(), producer.connect()]);
+  });
+  afterAll(async () => {
+    await Promise.all(opened.map((source) => source.close()));
+    await Promise.all([admin?.disconnect(), producer?.disconnect()]);
+  });
+  const open: SourceWorld<Server>['open'] = async (config, options = {}) => {
+    const parsed = sourceConfig.parse({ brokers: broker.server.brokers, ...quick, ...config });
+    const source = await openKafkaSource(parsed, options, context());
     opened.push(source);
     return source;
   };
   return {
-    admin,
-    producer,
+    get server() {
+      return broker.server;
+    },
+    get admin() {
+      return admin;
+    },
+    get producer() {
+      return producer;
+    },
     open,
     createTopic(partitions = 1, settings = {}) {
       // Messages of long ago are to stay, too.
-      return createTopic(server, { partitions, settings: { 'retention.ms': '-1', ...settings } });
+      return createTopic(broker.server, { partitions, settings: { 'retention.ms': '-1', ...settings } });
     },
     async produce(topic, texts, partition = 0) {
       const stored = await producer.send({ topic, messages: texts.map((value) => ({ value, partition })) });
@@ -59,10 +77,6 @@ export async function openSourceWorld(server: KafkaServer): Promise<SourceWorld>
         await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
       }),
     follow: async (config, habits) => new Follower(await open(config), habits),
-    async close() {
-      await Promise.all(opened.map((source) => source.close()));
-      await Promise.all([admin.disconnect(), producer.disconnect()]);
-    },
   };
 }
 

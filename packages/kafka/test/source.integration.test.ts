@@ -1,31 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
+import { startKafka, uniqueName } from '@sluice/testkit';
 import { CompressionTypes } from 'kafkajs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  eventually,
-  nextOf,
-  openSourceWorld,
-  readOptions,
-  type SourceWorld,
-  take,
-  textOf,
-  texts,
-  until,
-} from './source-world.js';
+import { expect, test } from 'vitest';
+import { eventually, nextOf, readOptions, take, textOf, texts, until, useSourceWorld } from './source-world.js';
 
-let server: KafkaServer;
-let world: SourceWorld;
-
-beforeAll(async () => {
-  server = await startKafka();
-  world = await openSourceWorld(server);
-});
-
-afterAll(async () => {
-  await world.close();
-  await server[Symbol.asyncDispose]();
-});
+const world = useSourceWorld(startKafka);
 
 test('reads every message once and in order per partition', async () => {
   const topic = await world.createTopic(3);
@@ -156,10 +135,10 @@ test('finds new partitions, and reads them from their beginning also when it sta
   const reader = await world.follow({ topics: [topic], start: 'latest' });
   await until(() => reader.held.length === 1);
   // It cannot look before there is a message.
-  await server.proxy.cut();
+  await world.server.proxy.cut();
   await world.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
   await eventually(() => world.produce(topic, ['new'], 2));
-  await server.proxy.restore();
+  await world.server.proxy.restore();
   await until(() => reader.texts.length === 1);
   expect(reader.texts).toEqual(['new']);
   expect(reader.held).toEqual([`${topic}-0`, `${topic}-1`, `${topic}-2`]);
@@ -202,7 +181,7 @@ test('holds no more than one answer of a partition while nobody pulls, and goes 
   }
   const source = await world.open({ topics: [topic] });
   const options = readOptions({ maxBytes: 512 * 1024 });
-  const before = server.proxy.traffic.toClient;
+  const before = world.server.proxy.traffic.toClient;
   const stopped = source.read(`${topic}-0`, undefined, options)[Symbol.asyncIterator]();
   await nextOf(stopped);
   const other = source.read(`${topic}-1`, undefined, options)[Symbol.asyncIterator]();
@@ -211,7 +190,7 @@ test('holds no more than one answer of a partition while nobody pulls, and goes 
     expect((await nextOf(other)).messages.map(textOf)).toEqual([text]);
   }
   // One answer was taken, and one waits; each may be one stored batch of 800 KiB.
-  expect(server.proxy.traffic.toClient - before).toBeLessThan(2 * 1024 * 1024);
+  expect(world.server.proxy.traffic.toClient - before).toBeLessThan(2 * 1024 * 1024);
   await source.close();
 });
 

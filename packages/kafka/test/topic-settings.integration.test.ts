@@ -1,32 +1,29 @@
 import { pipeline } from '@sluice/core';
-import { type HalvedKafkaServer, startHalvedKafka, uniqueName } from '@sluice/testkit';
+import { startHalvedKafka, uniqueName } from '@sluice/testkit';
 import { type Admin, ConfigResourceTypes } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kafka } from '../src/connector.js';
 import { kafkaCheckpoints } from '../src/index.js';
 import { readTopic } from './read-topic.js';
-import { batchOf, bytes, classified, failuresOf, never, type SinkWorld, sinkWorld } from './sink-world.js';
+import { batchOf, bytes, classified, failuresOf, never, useSinkWorld } from './sink-world.js';
 import { eventually } from './source-world.js';
 
-let server: HalvedKafkaServer;
-let world: SinkWorld;
+const world = useSinkWorld(() =>
+  startHalvedKafka({ settings: { 'auto.create.topics.enable': 'true', 'num.partitions': '3' } }),
+);
 let admin: Admin;
 
 beforeAll(async () => {
-  server = await startHalvedKafka({ settings: { 'auto.create.topics.enable': 'true', 'num.partitions': '3' } });
-  world = sinkWorld(server);
-  admin = server.native.admin();
+  admin = world.server.native.admin();
   await admin.connect();
-}, 120_000);
+});
 
 afterAll(async () => {
-  await world?.close();
   await admin?.disconnect();
-  await server?.stop();
 });
 
 const stored = async (topic: string): Promise<string[]> =>
-  (await readTopic(server, topic)).flat().map(({ value }) => String(value));
+  (await readTopic(world.server, topic)).flat().map(({ value }) => String(value));
 
 const codeAndText = (action: Promise<unknown>): Promise<{ readonly code: string; readonly message: string } | 'ok'> =>
   action.then(() => 'ok' as const, classified);
@@ -40,7 +37,7 @@ async function change(topic: string, settings: Readonly<Record<string, string>>)
 /** A topic with two replicas of which one is gone, so that nothing can be written as long as it demands both. */
 async function createHalvedTopic(): Promise<string> {
   const topic = uniqueName('halved');
-  const replicaAssignment = [{ partition: 0, replicas: [...server.replicas] }];
+  const replicaAssignment = [{ partition: 0, replicas: [...world.server.replicas] }];
   const configEntries = [{ name: 'min.insync.replicas', value: '2' }];
   await admin.createTopics({ topics: [{ topic, replicaAssignment, configEntries }], waitForLeaders: false });
   return topic;
@@ -68,7 +65,7 @@ describe('a topic with fewer replicas in sync than it demands', () => {
     const texts = Array.from({ length: 100 }, (_, index) => String(index));
     await source.write(batchOf(texts.map((text) => ({ payload: bytes(text) }))), never);
     const troubles: string[] = [];
-    const { brokers } = server;
+    const { brokers } = world.server;
     await pipeline({
       name: uniqueName('pipeline'),
       source: kafka.source({ brokers, topics: [from], bounded: true, groupId: uniqueName('group') }),
@@ -89,7 +86,7 @@ describe('a cluster that creates topics when they are used', () => {
     const topic = uniqueName('new');
     const off = { code: 'not_found', message: expect.stringContaining(`"${topic}"`) };
     expect(await codeAndText(world.openSink({ topic }))).toEqual(off);
-    const { brokers } = server;
+    const { brokers } = world.server;
     const source = kafka.source({ brokers, topics: [topic], requestTimeoutMs: 1000 });
     expect(await codeAndText(source.check())).toEqual(off);
     expect(await admin.listTopics()).not.toContain(topic);
@@ -127,7 +124,7 @@ describe('a topic of checkpoints that exists', () => {
       message: expect.stringMatching(`"${checkpointTopic}" has cleanup\\.policy=${policy}.*compact`),
     };
     expect(await codeAndText(world.openSink({ topic, transactional: true, checkpointTopic }))).toEqual(refused);
-    const store = kafkaCheckpoints({ brokers: server.brokers, topic: checkpointTopic });
+    const store = kafkaCheckpoints({ brokers: world.server.brokers, topic: checkpointTopic });
     expect(await codeAndText(store.load('p'))).toEqual({ code: 'unsupported', message: expect.any(String) });
     expect(await codeAndText(store.claim('p'))).toEqual({ code: 'unsupported', message: expect.any(String) });
     await change(checkpointTopic, { 'cleanup.policy': 'compact' });

@@ -1,21 +1,10 @@
 import type { Checkpoint, StoredPosition } from '@sluice/core/driver';
-import { breakKafka, type KafkaServer, startKafka, uniqueName } from '@sluice/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { breakKafka, startKafka, uniqueName } from '@sluice/testkit';
+import { describe, expect, it } from 'vitest';
 import { readTopic } from './read-topic.js';
-import { batchOf, bytes, classified, failuresOf, never, type SinkWorld, sinkWorld } from './sink-world.js';
+import { batchOf, bytes, classified, failuresOf, never, useSinkWorld } from './sink-world.js';
 
-let kafka: KafkaServer;
-let world: SinkWorld;
-
-beforeAll(async () => {
-  kafka = await startKafka();
-  world = sinkWorld(kafka);
-}, 120_000);
-
-afterAll(async () => {
-  await world?.close();
-  await kafka?.stop();
-});
+const world = useSinkWorld(startKafka);
 
 const position = (value: number): StoredPosition => ({ connector: 'test', version: 1, identity: 'x', position: value });
 const at = (partition: string, value: number): Checkpoint => ({ [partition]: position(value) });
@@ -26,7 +15,7 @@ const write = (values: readonly string[], partition = 's:0') =>
   );
 
 async function stored(topic: string): Promise<string[]> {
-  return (await readTopic(kafka, topic)).flat().map(({ value }) => String(value));
+  return (await readTopic(world.server, topic)).flat().map(({ value }) => String(value));
 }
 
 async function codeOf(action: Promise<unknown> | undefined): Promise<string> {
@@ -93,7 +82,7 @@ describe('a transactional sink', () => {
       const sink = await world.openSink({ topic, transactional: true });
       await sink.claim?.(['s:0']);
       await sink.write(write(['a']), never);
-      using broken = breakKafka(kafka.proxy, { request: 'EndTxn', fault });
+      using broken = breakKafka(world.server.proxy, { request: 'EndTxn', fault });
       expect(await codeOf(sink.flush?.(at('s:0', 1), never))).toBe('not_connected');
       expect(broken.struck).toBe(1);
       const happened = fault === 'lose-answer';
@@ -111,7 +100,7 @@ describe('a transactional sink', () => {
     const pipeline = uniqueName('pipeline');
     const sink = await world.openSink({ topic, transactional: true, checkpointTopic }, pipeline);
     await sink.claim?.(['s:0']);
-    const producer = kafka.native.producer({ transactionalId: uniqueName('other'), transactionTimeout: 60_000 });
+    const producer = world.server.native.producer({ transactionalId: uniqueName('other'), transactionTimeout: 60_000 });
     await producer.connect();
     const open = await producer.transaction();
     await open.send({ topic: checkpointTopic, messages: [{ key: 'other', value: 'x' }] });
