@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, endRead, fail, type MemoryGroup } from '../../src/testing/index.js';
 import { map } from '../../src/transform.js';
-import { expectNoViolations, keys, type World, world } from './world.js';
+import { expectNoViolations, keys, sinkKinds, type World, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -11,11 +11,6 @@ afterEach(() => expectNoViolations(here));
 
 const group = (): MemoryGroup => here.system.stream('in').group('copy');
 const committed = (partition: string): number | undefined => group().progress(partition).committed;
-const kinds = [
-  ['a sink without flush', {}],
-  ['a sink with flush', { flush: true }],
-  ['an atomic sink', { atomic: true }],
-] as const;
 
 describe('a source that loses its connection', () => {
   it('is closed and opened again, and goes on where the checkpoint stands', async () => {
@@ -27,7 +22,7 @@ describe('a source that loses its connection', () => {
     expect([...new Set(here.stored())]).toEqual(keys('p', 9));
   });
 
-  it.each(kinds)('doubles nothing that was durable by then, with %s', async (_name, sink) => {
+  it.each(sinkKinds)('doubles nothing that was durable by then, with %s', async (_name, sink) => {
     here.produce('p', ...keys('p', 9));
     here.system.faults.next('source.read', undefined, undefined, fail('not_connected', 3000));
     await here.run({ source: { batchMessages: 3 }, sink });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, fail, failAfterEffect } from '../../src/testing/index.js';
-import { expectNoViolations, keys, type World, world } from './world.js';
+import { expectNoViolations, keys, type World, type WorldDefinition, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -46,65 +46,32 @@ describe.each([
     await run.stop();
   });
 
-  it('when so many messages were written', async () => {
+  it.each<readonly [when: string, size: number, definition: WorldDefinition, early: readonly string[], last: string]>([
+    ['so many messages were written', 2, { flush: { maxMessages: 6 } }, keys('p', 5), 'p6'],
+    // 6 bytes with their keys, and 8
+    ['so many bytes were written', 1, { flush: { maxBytes: 8 } }, ['a1', 'b'], 'c'],
+    // 4 bytes each
+    ['half of the bytes of the budget were written', 1, { budget: { maxBytes: 40 } }, keys('p', 4), 'p5'],
+    [
+      'half of the messages of the budget were written and cannot be read again',
+      1,
+      { source: { position: 'none' }, budget: { maxMessages: 10 } },
+      keys('p', 4),
+      'p5',
+    ],
+  ])('when %s', async (_when, size, { source, flush, ...rest }, early, last) => {
     const run = here.start({
-      source: { bounded: false, batchMessages: 2 },
-      sink: { ...sink, preferred: { maxMessages: 2 } },
-      flush: { intervalMs: 60_000, maxMessages: 6 },
+      ...rest,
+      source: { bounded: false, batchMessages: size, ...source },
+      sink: { ...sink, preferred: { maxMessages: size } },
+      flush: { intervalMs: 60_000, ...flush },
     });
-    here.produce('p', ...keys('p', 5));
+    here.produce('p', ...early);
     await here.system.clock.advance(10);
     expect(here.stored()).toEqual([]);
-    here.produce('p', 'p6');
+    here.produce('p', last);
     await here.system.clock.advance(10);
-    expect(here.stored()).toEqual(keys('p', 6));
-    await run.stop();
-  });
-
-  it('when so many bytes were written', async () => {
-    const run = here.start({
-      source: { bounded: false, batchMessages: 1 },
-      sink: { ...sink, preferred: { maxMessages: 1 } },
-      flush: { intervalMs: 60_000, maxBytes: 8 },
-    });
-    here.produce('p', 'a1', 'b'); // 6 bytes with their keys
-    await here.system.clock.advance(10);
-    expect(here.stored()).toEqual([]);
-    here.produce('p', 'c');
-    await here.system.clock.advance(10);
-    expect(here.stored()).toEqual(['a1', 'b', 'c']);
-    await run.stop();
-  });
-
-  it('when half of the bytes of the budget were written', async () => {
-    const run = here.start({
-      source: { bounded: false, batchMessages: 1 },
-      sink: { ...sink, preferred: { maxMessages: 1 } },
-      flush: { intervalMs: 60_000 },
-      budget: { maxBytes: 40 },
-    });
-    here.produce('p', ...keys('p', 4)); // 4 bytes each
-    await here.system.clock.advance(10);
-    expect(here.stored()).toEqual([]);
-    here.produce('p', 'p5');
-    await here.system.clock.advance(10);
-    expect(here.stored()).toEqual(keys('p', 5));
-    await run.stop();
-  });
-
-  it('when half of the messages of the budget were written and cannot be read again', async () => {
-    const run = here.start({
-      source: { bounded: false, batchMessages: 1, position: 'none' },
-      sink: { ...sink, preferred: { maxMessages: 1 } },
-      flush: { intervalMs: 60_000 },
-      budget: { maxMessages: 10 },
-    });
-    here.produce('p', ...keys('p', 4));
-    await here.system.clock.advance(10);
-    expect(here.stored()).toEqual([]);
-    here.produce('p', 'p5');
-    await here.system.clock.advance(10);
-    expect(here.stored()).toEqual(keys('p', 5));
+    expect(here.stored()).toEqual([...early, last]);
     await run.stop();
   });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, fail, hang, hangIgnoringAbort, type MemoryGroup } from '../../src/testing/index.js';
-import { expectNoViolations, keys, type World, type WorldDefinition, world } from './world.js';
+import { expectNoViolations, keys, sinkKinds, type World, type WorldDefinition, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -11,14 +11,9 @@ afterEach(() => expectNoViolations(here));
 const group = (): MemoryGroup => here.system.stream('in').group('copy');
 const committed = (partition: string): number | undefined => group().progress(partition).committed;
 const assigned: WorldDefinition = { source: { partitions: 'assigned', position: 'source', bounded: false } };
-const kinds = [
-  ['a sink without flush', {}],
-  ['a sink with flush', { flush: true }],
-  ['an atomic sink', { atomic: true }],
-] as const;
 
 describe('partitions that are found later', () => {
-  it.each(kinds)('are read from then on, with %s', async (_name, sink) => {
+  it.each(sinkKinds)('are read from then on, with %s', async (_name, sink) => {
     here.produce('p', 'a');
     const run = here.start({ ...assigned, sink });
     await here.system.clock.advance(10);
@@ -30,7 +25,7 @@ describe('partitions that are found later', () => {
 });
 
 describe('a partition that leaves the set', () => {
-  it.each(kinds)(
+  it.each(sinkKinds)(
     'is written and committed to its end before the next set is asked for, with %s',
     async (_name, sink) => {
       here.produce('p', ...keys('p', 4));
@@ -99,7 +94,7 @@ describe('a partition that leaves the set', () => {
 });
 
 describe('a partition that is lost without warning', () => {
-  it.each(kinds)(
+  it.each(sinkKinds)(
     'has nothing of the old lease committed, and comes again when it is regained, with %s',
     async (_name, sink) => {
       here.produce('p', ...keys('p', 4));

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMessage, type Message } from '../../src/message.js';
 import type { OpenSink, OpenSinkSettings } from '../../src/open-sink.js';
 import { delay, fail, failMessages, hang, keyText, type MemorySinkInput } from '../../src/testing/index.js';
-import { expectNoViolations, keys, type World, world } from './world.js';
+import { expectNoViolations, keys, sinkKinds, type World, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -17,13 +17,8 @@ function open(config: Partial<MemorySinkInput> = {}, settings: OpenSinkSettings 
 }
 
 const messages = (...names: readonly string[]): Partial<Message>[] => names.map((key) => ({ key, payload: key }));
-const kinds = [
-  ['a sink without flush', {}],
-  ['a sink with flush', { flush: true }],
-  ['an atomic sink', { atomic: true }],
-] as const;
 
-describe.each(kinds)('an open sink: %s', (_name, config) => {
+describe.each(sinkKinds)('an open sink: %s', (_name, config) => {
   it('fills the fields of messages that are left out, and has them durably when the write resolves', async () => {
     const sink = await open(config);
     await until(sink.write([{ key: 'a', payload: { total: 3 } }, {}]));

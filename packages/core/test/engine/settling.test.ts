@@ -9,7 +9,7 @@ import {
   watchSettling,
 } from '../../src/testing/index.js';
 import { filter, flatMap } from '../../src/transform.js';
-import { expectNoViolations, keys, type World, world } from './world.js';
+import { expectNoViolations, keys, sinkKinds, type World, type WorldDefinition, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -43,11 +43,7 @@ function steps(): string[] {
 }
 
 describe('settling', () => {
-  it.each([
-    ['a sink without flush', {}],
-    ['a sink with flush', { flush: true }],
-    ['an atomic sink', { atomic: true }],
-  ])('is storing, then the checkpoint, then the commit, with %s', async (_name, sink) => {
+  it.each(sinkKinds)('is storing, then the checkpoint, then the commit, with %s', async (_name, sink) => {
     watch(ownerWith(sink));
     const order = steps();
     here.produce('p', 'a', 'b');
@@ -179,15 +175,8 @@ describe('a crash', () => {
     [`after ${name}`, name, crashAfterEffect()] as const,
   ]);
 
-  it.each(cases)('%s loses and doubles nothing where the sink is atomic', async (_when, name, fault) => {
-    watch({ destination: 'out' });
-    here.produce('p', ...keys('p', 10));
-    here.system.faults.next(name, undefined, fault);
-    const definition = {
-      source: { batchMessages: 3 },
-      sink: { atomic: true, preferred: { maxMessages: 3 } },
-      flush: { maxMessages: 3 },
-    } as const;
+  /** Runs until the end or the crash, and then again in another process. */
+  async function runTwice(definition: WorldDefinition): Promise<void> {
     const run = here.start(definition);
     let over = false;
     run.done.then(
@@ -199,6 +188,17 @@ describe('a crash', () => {
     await here.system.clock.run(() => over || !here.instance.alive);
     here.system.faults.stop();
     await here.system.clock.settle(here.define(definition, here.system.instance('b')).run());
+  }
+
+  it.each(cases)('%s loses and doubles nothing where the sink is atomic', async (_when, name, fault) => {
+    watch({ destination: 'out' });
+    here.produce('p', ...keys('p', 10));
+    here.system.faults.next(name, undefined, fault);
+    await runTwice({
+      source: { batchMessages: 3 },
+      sink: { atomic: true, preferred: { maxMessages: 3 } },
+      flush: { maxMessages: 3 },
+    });
     expect(here.stored()).toEqual(keys('p', 10));
   });
 
@@ -206,22 +206,11 @@ describe('a crash', () => {
     watch('store');
     here.produce('p', ...keys('p', 10));
     here.system.faults.next(name, undefined, fault);
-    const definition = {
+    await runTwice({
       source: { batchMessages: 3 },
       sink: { preferred: { maxMessages: 3 } },
       flush: { intervalMs: 1 },
-    } as const;
-    const run = here.start(definition);
-    let over = false;
-    run.done.then(
-      () => {
-        over = true;
-      },
-      () => undefined,
-    );
-    await here.system.clock.run(() => over || !here.instance.alive);
-    here.system.faults.stop();
-    await here.system.clock.settle(here.define(definition, here.system.instance('b')).run());
+    });
     expect([...new Set(here.stored())]).toEqual(keys('p', 10));
   });
 });

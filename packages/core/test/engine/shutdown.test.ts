@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay, fail, hang, hangIgnoringAbort } from '../../src/testing/index.js';
 import { filter, map } from '../../src/transform.js';
-import { expectNoViolations, keys, type World, world } from './world.js';
+import { expectNoViolations, keys, sinkKinds, type World, world } from './world.js';
 
 let here: World;
 beforeEach(() => {
@@ -12,14 +12,9 @@ afterEach(() => expectNoViolations(here));
 
 const now = (): number => here.system.clock.now();
 const unbounded = { bounded: false } as const;
-const kinds = [
-  ['a sink without flush', {}],
-  ['a sink with flush', { flush: true }],
-  ['an atomic sink', { atomic: true }],
-] as const;
 
 describe('shutdown', () => {
-  it.each(kinds)(
+  it.each(sinkKinds)(
     'writes and settles what was read, reads no more, and closes everything, with %s',
     async (_name, sink) => {
       here.produce('p', ...keys('p', 10));
@@ -92,7 +87,7 @@ describe('shutdown', () => {
     expect(here.stored()).toEqual(keys('p', 3));
   });
 
-  it.each(kinds)('takes 25 s at the most, and counts what is unsettled then, with %s', async (_name, sink) => {
+  it.each(sinkKinds)('takes 25 s at the most, and counts what is unsettled then, with %s', async (_name, sink) => {
     here.produce('p', ...keys('p', 3));
     here.system.faults.next('sink.write', hangIgnoringAbort(120_000));
     const run = here.start({ source: unbounded, sink, timeoutMs: 100_000 });
@@ -185,7 +180,7 @@ describe('shutdown', () => {
     expect(now() - stopped).toBeLessThan(4000);
   });
 
-  it.each(kinds)('leaves what a failed flush or write loses for the next run, with %s', async (_name, sink) => {
+  it.each(sinkKinds)('leaves what a failed flush or write loses for the next run, with %s', async (_name, sink) => {
     here.produce('p', ...keys('p', 4));
     here.system.faults.next('sink.write', delay(100), fail('conflict', 100));
     here.system.faults.next('sink.flush', fail('conflict'), fail('conflict'));

@@ -136,6 +136,13 @@ export function world(): World {
   };
 }
 
+/** The kinds of sinks that settle in different ways, with the config of each. */
+export const sinkKinds = [
+  ['a sink without flush', {}],
+  ['a sink with flush', { flush: true }],
+  ['an atomic sink', { atomic: true }],
+] as const satisfies readonly (readonly [string, Partial<MemorySinkInput>])[];
+
 /** Numbered keys: `keys('a', 3)` is a1, a2, a3. */
 export function keys(prefix: string, count: number, from = 1): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}${index + from}`);
