@@ -61,6 +61,12 @@ export function cdcConfig(database: Database, given: Partial<ChangesConfig> = {}
   };
 }
 
+/** Resolves when the slot of a pipeline is being read. */
+export async function streams({ rows }: Database, { slot }: ChangesConfig): Promise<void> {
+  const reading = 'select from pg_replication_slots where slot_name = $1 and active';
+  await expect.poll(async () => (await rows(reading, [slot])).length, patience).toBe(1);
+}
+
 export async function openCdc(config: CdcSourceConfig, context: DriverContext = testContext()): Promise<SourceDriver> {
   const driver = await openPostgresSource(schema.parse(config), {}, context);
   onTestFinished(() => driver.close());

@@ -3,7 +3,7 @@ import { BatchError, createMessage, parseConfig } from '@sluice/core/driver';
 import { breakPostgres, uniqueName } from '@sluice/testkit';
 import type { Client } from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type PostgresOptions, type PostgresSinkConfig, postgres } from '../src/index.js';
+import { type PostgresOptions, type PostgresSinkConfig, type PostgresSinkSettings, postgres } from '../src/index.js';
 import { useDatabase } from './database.js';
 
 const database = useDatabase();
@@ -13,6 +13,13 @@ afterEach(async () => {
 });
 
 const signal = new AbortController().signal;
+const { sink: found } = postgres.descriptor;
+if (found === undefined) throw new Error('there is no sink');
+const sink = found;
+
+function settings(config: Omit<PostgresSinkConfig, 'url'>): PostgresSinkSettings {
+  return parseConfig(sink.config, { url: database.server.url, ...config }, 'test');
+}
 
 /** Opens the driver itself, as the engine does: what it does at which call is the point here. */
 async function open(
@@ -20,11 +27,8 @@ async function open(
   config: Omit<PostgresSinkConfig, 'url'>,
   options: PostgresOptions = {},
 ): Promise<SinkDriver> {
-  const { sink } = postgres.descriptor;
-  if (sink === undefined) throw new Error('there is no sink');
   const context = { pipeline, id: 'sink', signal, metrics: { add: () => {}, set: () => {} }, notice: () => {} };
-  const settings = parseConfig(sink.config, { url: database.server.url, ...config }, 'test');
-  const driver = await sink.open(settings, options, context);
+  const driver = await sink.open(settings(config), options, context);
   opened.push(driver);
   return driver;
 }
@@ -40,6 +44,12 @@ function position(offset: number): StoredPosition {
 
 async function ids(table: string): Promise<unknown[]> {
   return (await database.rows(`SELECT id FROM ${table} ORDER BY id`)).map((row) => row['id']);
+}
+
+/** Resolves when a statement waits for a lock. */
+async function someoneWaits(): Promise<void> {
+  const waiting = 'SELECT FROM pg_locks WHERE NOT granted';
+  await expect.poll(async () => (await database.rows(waiting)).length).toBeGreaterThan(0);
 }
 
 async function claim(driver: SinkDriver, ...partitions: string[]): Promise<Checkpoint | undefined> {
@@ -139,9 +149,7 @@ test('a claim waits for the commit of another instance that is under way', async
   await other.query('BEGIN');
   await other.query('UPDATE sluice_positions SET position = $2 WHERE pipeline = $1', [pipeline, position(7)]);
   const claiming = claim(await open(pipeline, { table }), 'p0');
-  await expect
-    .poll(async () => (await database.rows('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted'))[0]?.['n'])
-    .toBeGreaterThan(0);
+  await someoneWaits();
   await other.query('COMMIT');
   await other.end();
   expect(await claiming).toEqual({ p0: position(7) });
@@ -238,9 +246,7 @@ test('an abort ends a write that waits for a lock', async () => {
   await other.query(`BEGIN; LOCK TABLE ${table}`);
   const stop = new AbortController();
   const writing = driver.write(batch('p0', { id: 1, n: 1 }), stop.signal);
-  await expect
-    .poll(async () => (await database.rows('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted'))[0]?.['n'])
-    .toBeGreaterThan(0);
+  await someoneWaits();
   stop.abort();
   await expect(writing).rejects.toThrow('aborted');
   await other.end();
@@ -249,9 +255,7 @@ test('an abort ends a write that waits for a lock', async () => {
 test('tools change positions as they are after a commit that is under way', async () => {
   const table = await database.table('id int');
   const pipeline = uniqueName('orders');
-  const { sink } = postgres.descriptor;
-  if (sink === undefined) throw new Error('there is no sink');
-  const config = parseConfig(sink.config, { url: database.server.url, table }, 'test');
+  const config = settings({ table });
   const driver = await open(pipeline, { table });
   await claim(driver, 'p0', 'p1');
   await driver.flush?.({ p0: position(1), p1: position(1) }, signal);
@@ -262,9 +266,7 @@ test('tools change positions as they are after a commit that is under way', asyn
     pipeline,
   ]);
   const changed = sink.positions?.change(config, {}, pipeline, (stored) => ({ ...stored, p0: position(9) }));
-  await expect
-    .poll(async () => (await database.rows('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted'))[0]?.['n'])
-    .toBeGreaterThan(0);
+  await someoneWaits();
   await other.query('COMMIT');
   await other.end();
   await changed;
@@ -274,9 +276,7 @@ test('tools change positions as they are after a commit that is under way', asyn
 test('what tools store is where the next claim begins, and it ends an instance that runs', async () => {
   const table = await database.table('id int');
   const pipeline = uniqueName('orders');
-  const { sink } = postgres.descriptor;
-  if (sink === undefined) throw new Error('there is no sink');
-  const config = parseConfig(sink.config, { url: database.server.url, table }, 'test');
+  const config = settings({ table });
   expect(await sink.positions?.load(config, {}, pipeline)).toEqual({});
   await expect(sink.positions?.change(config, {}, pipeline, () => ({}))).rejects.toMatchObject({ code: 'not_found' });
   const driver = await open(pipeline, { table });

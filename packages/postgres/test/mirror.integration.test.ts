@@ -3,7 +3,7 @@ import { createMessage } from '@sluice/core/driver';
 import { uniqueName } from '@sluice/testkit';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { postgres } from '../src/index.js';
-import { cdcConfig, patience } from './cdc.js';
+import { cdcConfig, patience, streams } from './cdc.js';
 import { useDatabase } from './database.js';
 
 /** Types of columns, and literals for them. */
@@ -137,8 +137,7 @@ describe.each([15, 18] as const)('a mirror of changes of Postgres %i', (version)
       stop.abort();
       await running;
     });
-    const ready = 'select from pg_replication_slots where slot_name = $1 and active';
-    await expect.poll(async () => (await database.rows(ready, [config.slot])).length, patience).toBe(1);
+    await streams(database, config);
 
     /** Does something to both tables, and waits until both mirrors have it. */
     const change = async (sql: (table: string) => string): Promise<void> => {

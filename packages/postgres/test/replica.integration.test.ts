@@ -2,7 +2,7 @@ import { pipeline } from '@sluice/core';
 import { uniqueName } from '@sluice/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { postgres } from '../src/index.js';
-import { cdcConfig, patience } from './cdc.js';
+import { cdcConfig, patience, streams } from './cdc.js';
 import { useDatabase } from './database.js';
 
 const database = useDatabase();
@@ -67,8 +67,7 @@ test('a mirror shows transactions as a whole where they fit into a batch', async
     stop.abort();
     await running;
   });
-  const streaming = 'select from pg_replication_slots where slot_name = $1 and active';
-  await expect.poll(async () => (await database.rows(streaming, [config.slot])).length, patience).toBe(1);
+  await streams(database, config);
   await database.rows(`insert into ${table} select g, 100 from generate_series(0, 9) g`);
   const writer = await database.server.connect();
   onTestFinished(() => writer.end());
