@@ -53,8 +53,8 @@ export const file: Connector<typeof sourceConfig, unknown, typeof sinkConfig, un
     check: async (config) => (await import('./sink.js')).checkFileSink(config),
     discover: async (config) => (await import('./sink.js')).discoverOutput(config),
     positions: {
-      load: async (...request) => (await import('./output-positions.js')).outputPositions.load(...request),
-      change: async (...request) => (await import('./output-positions.js')).outputPositions.change(...request),
+      load: async (...request) => (await import('./sink-positions.js')).sinkPositions.load(...request),
+      change: async (...request) => (await import('./sink-positions.js')).sinkPositions.change(...request),
     },
   },
 });

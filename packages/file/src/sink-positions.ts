@@ -5,7 +5,7 @@ import type { FileSinkSettings } from './config.js';
 import { readCheckpoint, writeCheckpoint } from './output-checkpoint.js';
 
 /** The positions beside an output, for tools. What was written and its recorded length stay. */
-export const outputPositions: SinkPositions<FileSinkSettings, unknown> = {
+export const sinkPositions: SinkPositions<FileSinkSettings, unknown> = {
   load: async ({ path }, _options, pipeline) => {
     const stored = await readCheckpoint(checkpointPath(resolve(path)));
     return stored?.pipeline === pipeline ? stored.positions : {};

@@ -40,17 +40,15 @@ export const kafka: Connector<typeof sourceConfig, KafkaOptions, typeof sinkConf
   },
   sink: {
     config: sinkConfig,
-    positions: {
-      load: async (config, options: KafkaOptions, pipeline) =>
-        (await import('./writing/sink-positions.js')).loadSinkPositions(config, options, pipeline),
-      change: async (config, options: KafkaOptions, pipeline, change) =>
-        (await import('./writing/sink-positions.js')).changeSinkPositions(config, options, pipeline, change),
-    },
     capabilities: sinkCapabilities,
     writes: async (config) => targetsOf(config),
     open: async (config, options: KafkaOptions, context) =>
       (await import('./sink.js')).openKafkaSink(config, options, context),
     check: async (config, options, signal) =>
       (await import('./writing/sink-check.js')).checkKafkaSink(config, options, signal),
+    positions: {
+      load: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.load(...request),
+      change: async (...request) => (await import('./writing/sink-positions.js')).sinkPositions.change(...request),
+    },
   },
 });

@@ -1,7 +1,7 @@
 import { parseTemplate, TemplateText, z } from '@sluice/core/driver';
 import { connectionFields, type KafkaConnectionSettings } from './config.js';
 
-/** What a Kafka sink writes, and how, parsed. */
+/** A parsed config of the sink. */
 export interface KafkaSinkSettings extends KafkaConnectionSettings {
   /** Topic, as a template: `orders`, `{topic}` for the message's own, `{headers.type}-events`. */
   readonly topic: string;
@@ -45,6 +45,11 @@ export interface KafkaSinkSettings extends KafkaConnectionSettings {
   readonly maxRequestBytes: number;
 }
 
+/** Config of the sink; see {@link KafkaSinkSettings} for each field. */
+export type KafkaSinkConfig = Pick<KafkaSinkSettings, 'brokers' | 'topic'> & {
+  readonly [Field in keyof KafkaSinkSettings]?: KafkaSinkSettings[Field] | undefined;
+};
+
 const template = TemplateText.refine((text) => text !== '', 'must not be empty');
 const topicName = z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be 1 to 249 letters, digits, ".", "_" and "-"');
 
@@ -67,7 +72,7 @@ function isPlain(text: string): boolean {
   }
 }
 
-/** The schema of a sink's config. See {@link KafkaSinkSettings}. */
+/** Schema of the sink's config. */
 export const sinkConfig: z.ZodType<KafkaSinkSettings, KafkaSinkConfig> = z
   .strictObject({
     ...connectionFields,
@@ -134,8 +139,3 @@ export const sinkConfig: z.ZodType<KafkaSinkSettings, KafkaSinkConfig> = z
       context.addIssue({ code: 'custom', path: ['idempotent'], message: 'must be true for a transactional sink' });
   })
   .meta({ examples: [{ brokers: ['localhost:9092'], topic: 'orders' }] });
-
-/** Config of a sink: {@link KafkaSinkSettings}, where fields with a default may be left out. */
-export type KafkaSinkConfig = Pick<KafkaSinkSettings, 'brokers' | 'topic'> & {
-  readonly [Field in keyof KafkaSinkSettings]?: KafkaSinkSettings[Field] | undefined;
-};

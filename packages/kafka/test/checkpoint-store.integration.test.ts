@@ -4,7 +4,7 @@ import { breakKafka, startKafka, uniqueName } from '@sluice/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { kafkaCheckpoints } from '../src/index.js';
 import { sinkConfig } from '../src/sink-config.js';
-import { changeSinkPositions, loadSinkPositions } from '../src/writing/sink-positions.js';
+import { sinkPositions } from '../src/writing/sink-positions.js';
 import { batchOf, bytes, classified, never, useSinkWorld } from './sink-world.js';
 import { eventually } from './source-world.js';
 
@@ -111,16 +111,16 @@ it('shows and replaces the positions of a transactional sink, and a pipeline tha
   const topic = await world.createTopic();
   const pipeline = uniqueName('pipeline');
   const config = sinkConfig.parse({ brokers: world.server.brokers, topic, transactional: true });
-  expect(await loadSinkPositions(config, {}, pipeline)).toEqual({});
+  expect(await sinkPositions.load(config, {}, pipeline)).toEqual({});
   const sink = await world.openSink({ topic, transactional: true }, pipeline);
   await sink.claim?.(['s:0', 's:1']);
   await sink.flush?.(checkpoint(1), never);
-  expect(await loadSinkPositions(config, {}, pipeline)).toEqual(checkpoint(1));
-  await changeSinkPositions(config, {}, pipeline, (stored) => {
+  expect(await sinkPositions.load(config, {}, pipeline)).toEqual(checkpoint(1));
+  await sinkPositions.change(config, {}, pipeline, (stored) => {
     expect(stored).toEqual(checkpoint(1));
     return { 's:0': position(9), 's:2': position(4) };
   });
-  expect(await loadSinkPositions(config, {}, pipeline)).toEqual({ 's:0': position(9), 's:2': position(4) });
+  expect(await sinkPositions.load(config, {}, pipeline)).toEqual({ 's:0': position(9), 's:2': position(4) });
   const late = sink.write(batchOf([{ payload: bytes('x') }]), never).then(() => sink.flush?.(checkpoint(2), never));
   expect(classified(await late.catch((error: unknown) => error)).code).toBe('fenced');
   expect(await sink.claim?.(['s:0', 's:1'])).toEqual({ 's:0': position(9) });

@@ -44,7 +44,7 @@ export interface PostgresConnectionSettings {
   readonly statementTimeoutMs: number;
 }
 
-/** Connection part of a config: see {@link PostgresConnectionSettings} for each field. */
+/** Connection part of a config; see {@link PostgresConnectionSettings} for each field. */
 export type PostgresConnectionConfig = {
   readonly [Field in keyof PostgresConnectionSettings]?: PostgresConnectionSettings[Field] | undefined;
 };

@@ -23,8 +23,8 @@ export const postgres: Connector<typeof sourceConfig, PostgresOptions, typeof si
     classify: classifyPostgresError,
     source: {
       config: sourceConfig,
-      reads: async (config, _options, target) => (await import('./writing/sink-target.js')).readsTarget(config, target),
       capabilities: sourceCapabilities,
+      reads: async (config, _options, target) => (await import('./writing/sink-target.js')).readsTarget(config, target),
       open: async (config, options: PostgresOptions, context) =>
         (await import('./source.js')).openPostgresSource(config, options, context),
       check: async (config, options, signal) =>

@@ -49,7 +49,7 @@ export interface PostgresSinkSettings extends PostgresConnectionSettings {
   readonly idleTimeoutMs: number;
 }
 
-/** Config of the sink: see {@link PostgresSinkSettings} for each field. */
+/** Config of the sink; see {@link PostgresSinkSettings} for each field. */
 export type PostgresSinkConfig = Pick<PostgresSinkSettings, 'table'> & {
   readonly [Field in keyof PostgresSinkSettings]?: PostgresSinkSettings[Field] | undefined;
 };
