@@ -8,6 +8,7 @@ import type {
 } from '@sluice/core/driver';
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client } from 'pg';
+import { breakAtAbort } from '../break-at-abort.js';
 import { openClient } from '../client.js';
 import { endClient, endsWithin } from '../end-client.js';
 import type { PostgresOptions } from '../options.js';
@@ -145,17 +146,13 @@ export class CdcSource implements SourceDriver {
 
   /** Makes the slot where that is asked for; tells where its changes begin, and whether they do so now. */
   async ready(signal: AbortSignal): Promise<{ readonly lsn: bigint; readonly isNew: boolean }> {
-    const giveUp = (): void => void this.#catalog.connection.stream.destroy();
-    signal.addEventListener('abort', giveUp);
-    try {
+    return await breakAtAbort(this.#catalog, signal, async () => {
       if ((await checkServer(this.#catalog)).isStandby) throw rowsOnStandby();
       const isNew = (await slotState(this.#catalog, this.#opened.config.slot)) === undefined;
       const slot = await this.#slot(undefined);
       this.#look(slot);
       return { lsn: startIn(slot, { position: undefined, start: undefined }).lsn, isNew };
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-    }
+    });
   }
 
   /** @param rules what rows that were read before already show */

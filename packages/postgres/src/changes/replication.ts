@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { ConnectorError } from '@sluice/core/driver';
 import type { Client, Connection } from 'pg';
+import { breakAtAbort } from '../break-at-abort.js';
 import { endClient, endsWithin } from '../end-client.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
@@ -80,16 +81,12 @@ export class ReplicationStream {
   /** Starts to stream. Takes the client over; it is closed when this rejects. */
   static async start(client: Client, request: ReplicationRequest): Promise<ReplicationStream> {
     const stream = new ReplicationStream(client, request);
-    const giveUp = (): void => void client.connection.stream.destroy();
-    request.signal.addEventListener('abort', giveUp);
     try {
       request.signal.throwIfAborted();
-      await stream.#begin();
+      await breakAtAbort(client, request.signal, () => stream.#begin());
     } catch (error) {
       await endClient(client);
       throw error;
-    } finally {
-      request.signal.removeEventListener('abort', giveUp);
     }
     return stream;
   }

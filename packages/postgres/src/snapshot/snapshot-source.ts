@@ -7,6 +7,7 @@ import {
   type SourceDriver,
 } from '@sluice/core/driver';
 import type { Client } from 'pg';
+import { breakAtAbort } from '../break-at-abort.js';
 import type { CdcSourceSettings } from '../changes/cdc-config.js';
 import { parsePosition, toPosition } from '../changes/cdc-position.js';
 import { type CdcSource, changesPartition, openCdcSource } from '../changes/cdc-source.js';
@@ -253,12 +254,9 @@ class SnapshotSource implements SourceDriver {
 
   async #connected<T>(signal: AbortSignal, task: (client: Client) => Promise<T>): Promise<T> {
     const client = await this.#connect(signal);
-    const giveUp = (): void => void client.connection.stream.destroy();
-    signal.addEventListener('abort', giveUp);
     try {
-      return await task(client);
+      return await breakAtAbort(client, signal, () => task(client));
     } finally {
-      signal.removeEventListener('abort', giveUp);
       await endClient(client);
     }
   }

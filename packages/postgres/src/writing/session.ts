@@ -1,4 +1,5 @@
 import type { Client, QueryResult, QueryResultRow } from 'pg';
+import { breakAtAbort } from '../break-at-abort.js';
 import { endClient } from '../end-client.js';
 import { quoted, quotedList } from '../identifier.js';
 import { CopyQuery } from './copy-query.js';
@@ -79,15 +80,11 @@ export class Session {
   /** Calls `action`, and breaks the connection when it is aborted: the server then undoes what is not committed. */
   async guarded<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    const giveUp = (): void => void this.client.connection.stream.destroy();
-    signal.addEventListener('abort', giveUp);
     try {
-      return await action();
+      return await breakAtAbort(this.client, signal, action);
     } catch (error) {
       signal.throwIfAborted();
       throw error;
-    } finally {
-      signal.removeEventListener('abort', giveUp);
     }
   }
 
