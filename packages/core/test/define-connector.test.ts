@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { z } from 'zod';
-import type { SinkCapabilities, SourceCapabilities } from '../src/capabilities.js';
+import type { SourceCapabilities } from '../src/capabilities.js';
 import { secret } from '../src/config.js';
 import type { Connector } from '../src/connector.js';
 import { defineConnector, isConnector } from '../src/define-connector.js';
@@ -12,6 +12,7 @@ import type { OpenSink } from '../src/open-sink.js';
 import type { ReadBatch } from '../src/read.js';
 import type { SinkDriver } from '../src/sink-driver.js';
 import type { SourceDriver } from '../src/source-driver.js';
+import { plainReading, plainWriting } from '../src/testing/inline-connector.js';
 
 vi.mock('../src/engine/read-source.js');
 vi.mock('../src/engine/open-sink.js');
@@ -31,23 +32,7 @@ interface SinkOptions {
   readonly encode?: (text: string) => Uint8Array;
 }
 
-const reading: SourceCapabilities = {
-  position: 'engine',
-  replayable: true,
-  order: 'partition',
-  bounded: false,
-  window: false,
-  changes: false,
-  keyed: false,
-};
-const writing: SinkCapabilities = {
-  atomic: false,
-  idempotent: false,
-  overlap: 'none',
-  payload: 'bytes',
-  changes: false,
-  preferred: { maxMessages: 10, maxBytes: 100, maxInFlight: 1 },
-};
+const reading: SourceCapabilities = { ...plainReading, bounded: false };
 const sourceDriver: SourceDriver = { async *read() {}, close: () => Promise.resolve() };
 const sinkDriver: SinkDriver = { write: () => Promise.resolve(), close: () => Promise.resolve() };
 
@@ -76,7 +61,10 @@ const acme = defineConnector({
   },
   sink: {
     config: SinkConfig,
-    capabilities: (config) => ({ ...writing, preferred: { ...writing.preferred, maxInFlight: config.depth } }),
+    capabilities: (config) => ({
+      ...plainWriting,
+      preferred: { ...plainWriting.preferred, maxInFlight: config.depth },
+    }),
     open: (config, options: SinkOptions) => {
       expectTypeOf(config).toEqualTypeOf<z.output<typeof SinkConfig>>();
       options.encode?.(config.queue);

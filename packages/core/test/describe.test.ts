@@ -1,27 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { SinkCapabilities, SourceCapabilities } from '../src/capabilities.js';
+import type { SourceCapabilities } from '../src/capabilities.js';
 import { secret, secretUrl } from '../src/config.js';
 import type { ErasedConnector } from '../src/connector.js';
 import { describeConnector } from '../src/describe.js';
+import { plainReading, plainWriting } from '../src/testing/inline-connector.js';
 
-const reading: SourceCapabilities = {
-  position: 'engine',
-  replayable: true,
-  order: 'partition',
-  bounded: false,
-  window: false,
-  changes: false,
-  keyed: false,
-};
-const writing: SinkCapabilities = {
-  atomic: false,
-  idempotent: false,
-  overlap: 'none',
-  payload: 'bytes',
-  changes: false,
-  preferred: { maxMessages: 10, maxBytes: 100, maxInFlight: 1 },
-};
+const reading: SourceCapabilities = { ...plainReading, bounded: false };
 
 function connector(
   config: z.ZodType,
@@ -43,7 +28,7 @@ describe('describeConnector', () => {
   test('gives name, title and the directions that there are, as plain JSON', () => {
     const sink = {
       config: z.strictObject({}),
-      capabilities: () => writing,
+      capabilities: () => plainWriting,
       open: () => Promise.reject(new Error('not opened')),
     };
     const description = describeConnector({ name: 'acme', title: 'Acme', contract: 1, sink });
@@ -59,7 +44,7 @@ describe('describeConnector', () => {
           additionalProperties: false,
         },
         fields: [],
-        capabilities: writing,
+        capabilities: plainWriting,
         example: {},
       },
     });

@@ -6,6 +6,27 @@ import type { SinkDriver } from '../sink-driver.js';
 import type { Source } from '../source.js';
 import type { SourceDriver } from '../source-driver.js';
 
+/** A bounded source that can be read again, in order, of messages without keys. */
+export const plainReading: SourceCapabilities = {
+  position: 'engine',
+  replayable: true,
+  order: 'partition',
+  bounded: true,
+  window: false,
+  changes: false,
+  keyed: false,
+};
+
+/** A sink that takes bytes, 1000 messages or 1 MiB at a time, and promises nothing. */
+export const plainWriting: SinkCapabilities = {
+  atomic: false,
+  idempotent: false,
+  overlap: 'none',
+  payload: 'bytes',
+  changes: false,
+  preferred: { maxMessages: 1000, maxBytes: 1024 * 1024, maxInFlight: 1 },
+};
+
 const config = z.strictObject({});
 const close = (): Promise<void> => Promise.resolve();
 
@@ -24,16 +45,7 @@ export function inlineSource(
     contract: 1,
     source: {
       config,
-      capabilities: () => ({
-        position: 'engine',
-        replayable: true,
-        order: 'partition',
-        bounded: true,
-        window: false,
-        changes: false,
-        keyed: false,
-        ...capabilities,
-      }),
+      capabilities: () => ({ ...plainReading, ...capabilities }),
       open: () => Promise.resolve({ close, ...driver }),
     },
   }).source({});
@@ -54,15 +66,7 @@ export function inlineSink(
     contract: 1,
     sink: {
       config,
-      capabilities: () => ({
-        atomic: false,
-        idempotent: false,
-        overlap: 'none',
-        payload: 'bytes',
-        changes: false,
-        preferred: { maxMessages: 1000, maxBytes: 1024 * 1024, maxInFlight: 1 },
-        ...capabilities,
-      }),
+      capabilities: () => ({ ...plainWriting, ...capabilities }),
       open: () => Promise.resolve({ close, ...driver }),
     },
   }).sink({});

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { defineConnector } from '../../src/define-connector.js';
 import {
   crash,
@@ -49,28 +48,14 @@ describe('an atomic sink', () => {
 
   it.each([true, false])('lets the source know whether positions are stored with the data: %s', async (isAtomic) => {
     const told: unknown[] = [];
-    const source = defineConnector({
-      name: 'listener',
-      title: 'Listener',
-      contract: 1,
-      source: {
-        config: z.strictObject({}),
-        capabilities: () => ({
-          position: 'engine',
-          replayable: true,
-          order: 'partition',
-          bounded: true,
-          window: false,
-          changes: false,
-          keyed: false,
-        }),
-        open: (_config, _options, context) => {
-          told.push(context.atomic);
-          return Promise.resolve({ read: async function* () {}, close: () => Promise.resolve() });
-        },
-      },
-    });
-    await here.run({ sources: { source: source.source({}) }, sink: { atomic: isAtomic } });
+    const { source, ...rest } = here.memory.descriptor;
+    if (source === undefined) throw new Error('the memory connector reads');
+    const open: typeof source.open = (config, options, context) => {
+      told.push(context.atomic);
+      return source.open(config, options, context);
+    };
+    const listener = defineConnector({ ...rest, source: { ...source, open } });
+    await here.run({ source: listener.source({ stream: 'in', bounded: true }), sink: { atomic: isAtomic } });
     expect(told).toEqual([isAtomic]);
   });
 

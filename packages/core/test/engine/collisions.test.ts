@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineConnector } from '../../src/define-connector.js';
 import { pipeline } from '../../src/pipeline.js';
+import { plainReading, plainWriting } from '../../src/testing/inline-connector.js';
 
 const config = z.strictObject({ topic: z.string(), isShared: z.boolean().default(true) });
 const opened: string[] = [];
@@ -13,15 +14,7 @@ const connect = (name: string) =>
     contract: 1,
     source: {
       config,
-      capabilities: () => ({
-        position: 'engine',
-        replayable: true,
-        order: 'partition',
-        bounded: true,
-        window: false,
-        changes: false,
-        keyed: false,
-      }),
+      capabilities: () => plainReading,
       reads: async ({ topic }, _options, target) => topic === target,
       open: async ({ topic }) => {
         opened.push(topic);
@@ -30,14 +23,7 @@ const connect = (name: string) =>
     },
     sink: {
       config,
-      capabilities: () => ({
-        atomic: false,
-        idempotent: false,
-        overlap: 'none',
-        payload: 'value',
-        changes: false,
-        preferred: { maxMessages: 1, maxBytes: 1, maxInFlight: 1 },
-      }),
+      capabilities: () => ({ ...plainWriting, payload: 'value' }),
       writes: async ({ topic, isShared }) => {
         if (topic === 'gone') throw new Error('no such topic');
         return [{ name: topic, isShared }];
