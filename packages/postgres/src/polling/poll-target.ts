@@ -2,7 +2,7 @@ import { ConnectorError } from '@sluice/core/driver';
 import { nameOfTable, quotedTable } from '../identifier.js';
 import { type CatalogType, converterOf, typesSql } from '../rows/column-types.js';
 import { blankRow } from '../rows/row.js';
-import type { TableShape } from '../rows/table-shape.js';
+import { type TableShape, typeNamesSql } from '../rows/table-shape.js';
 import type { TextClient, TextColumn } from '../text-client.js';
 import type { PolledSettings } from './polled-fields.js';
 
@@ -54,10 +54,6 @@ const relationSql = `
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attnotnull) as required
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where c.oid = pg_catalog.to_regclass($1)`;
-
-const typeNamesSql = `
-  select pg_catalog.format_type(type, modifier) as name
-  from unnest($1::oid[], $2::int4[]) with ordinality as wanted(type, modifier, place) order by place`;
 
 /**
  * Asks the server what it knows of a table or query.

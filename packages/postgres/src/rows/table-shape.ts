@@ -26,7 +26,8 @@ export interface ShapeColumn {
   readonly isIdentity: boolean;
 }
 
-const typeNamesSql = `
+/** Names of types as columns have them, by ids and modifiers, in their order. */
+export const typeNamesSql = `
   select pg_catalog.format_type(type, modifier) as name
   from unnest($1::oid[], $2::int4[]) with ordinality as wanted(type, modifier, place) order by place`;
 
