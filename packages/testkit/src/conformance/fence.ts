@@ -1,7 +1,7 @@
 import type { Behaviour } from './behaviour.js';
 import { expectCode, failureOf } from './failure.js';
 import type { NativeMessage, SinkPlace } from './harness.js';
-import { numberedMessages } from './native-messages.js';
+import { numbered } from './native-messages.js';
 import { numberedSource } from './numbered-source.js';
 import { drivenSink, type OpenedSink, openedSink } from './opened-sink.js';
 import { type RunningPipeline, settledMessages, startPipeline } from './running-pipeline.js';
@@ -18,7 +18,7 @@ export const fenceBehaviours: readonly Behaviour[] = [
     inapplicable: forSink(({ capabilities: { atomic } }) => (atomic ? undefined : { because: 'it is not atomic' })),
     async run(trial) {
       const place = await trial.sinkPlace();
-      const messages = numberedMessages(trial.sink.harness.carries, { label: 'a', count: 40 });
+      const messages = numbered(trial, 'a', 40);
       const older = await openedSink(trial, place);
       await older.write(messages.slice(0, 10));
       await older.flush();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Carries, NativeMessage } from './harness.js';
+import type { Trial } from './trial.js';
 
 /** Which messages to make. */
 export interface NumberedMessages {
@@ -25,6 +26,11 @@ export function numberedMessages(carries: Carries, wanted: NumberedMessages): Na
     const number = from + index;
     return nativeMessage(carries, payloadOf(`${label}-${number}`, payloadBytes), `${label}-${number}`, number);
   });
+}
+
+/** The same for the sink that is tried. */
+export function numbered({ sink }: Pick<Trial, 'sink'>, label: string, count: number): NativeMessage[] {
+  return numberedMessages(sink.harness.carries, { label, count });
 }
 
 /** A message with this payload, and with key, headers and time as far as the system carries them. */

@@ -1,6 +1,6 @@
 import type { Behaviour } from './behaviour.js';
 import { expectCode, failureOf } from './failure.js';
-import { numberedMessages } from './native-messages.js';
+import { numbered } from './native-messages.js';
 import { numberedSource } from './numbered-source.js';
 import { openedSink } from './opened-sink.js';
 import { passingCuts } from './passing-cuts.js';
@@ -25,7 +25,7 @@ export const sinkFaultBehaviours: readonly Behaviour[] = [
     inapplicable: withFaults(),
     async run(trial) {
       const place = await trial.sinkPlace();
-      const messages = numberedMessages(trial.sink.harness.carries, { label: 'a', count: 20 });
+      const messages = numbered(trial, 'a', 20);
       const sink = await openedSink(trial, place);
       await sink.write(messages.slice(0, 10));
       await sink.flush();

@@ -1,7 +1,7 @@
 import type { Behaviour } from './behaviour.js';
 import { expectCode, failedMessages } from './failure.js';
 import type { NativeMessage } from './harness.js';
-import { nativeMessage, numberedMessages } from './native-messages.js';
+import { nativeMessage, numbered } from './native-messages.js';
 import { type OpenedSink, openedSink } from './opened-sink.js';
 import { expectStored } from './stored-messages.js';
 import { forSink, isUnable } from './subject.js';
@@ -16,7 +16,7 @@ export const writeFailureBehaviours: readonly Behaviour[] = [
     async run(trial) {
       const { refused } = trial.sink.harness;
       if (isUnable(refused)) throw new Error(refused.because);
-      const good = numbered(trial, 8);
+      const good = numbered(trial, 'good', 8);
       const [a, b] = [refused(), refused()];
       await expectRefused(trial, { written: [a, ...good.slice(0, 5), b, ...good.slice(5)], wrong: [0, 6], good });
     },
@@ -75,10 +75,6 @@ export const writeFailureBehaviours: readonly Behaviour[] = [
 /** The largest payload that is sent to see it refused. */
 const largestTried = 64 * 1024 * 1024;
 
-function numbered(trial: Trial, count: number): NativeMessage[] {
-  return numberedMessages(trial.sink.harness.carries, { label: 'good', count });
-}
-
 /** Messages of which some are refused. */
 export interface Refusal {
   readonly written: readonly NativeMessage[];
@@ -88,7 +84,7 @@ export interface Refusal {
 }
 
 async function expectOneRefused(trial: Trial, name: string, payload: NativeMessage['payload']): Promise<void> {
-  const good = numbered(trial, 4);
+  const good = numbered(trial, 'good', 4);
   const { carries } = trial.sink.harness;
   const wrong = nativeMessage(carries, payload, name, 1);
   await expectRefused(trial, { written: [...good.slice(0, 2), wrong, ...good.slice(2)], wrong: [2], good });

@@ -1,10 +1,9 @@
 import type { Behaviour } from './behaviour.js';
 import type { NativeMessage } from './harness.js';
-import { numberedMessages } from './native-messages.js';
+import { numbered } from './native-messages.js';
 import { openedSink } from './opened-sink.js';
 import { expectStored } from './stored-messages.js';
 import { forSink } from './subject.js';
-import type { Trial } from './trial.js';
 import { expectRefused } from './write-failures.js';
 
 /** What a sink does that stores by key. */
@@ -16,7 +15,7 @@ export const keyedWriteBehaviours: readonly Behaviour[] = [
     async run(trial) {
       const place = await trial.sinkPlace();
       const sink = await openedSink(trial, place);
-      const messages = numbered(trial, 6);
+      const messages = numbered(trial, 'a', 6);
       await sink.write(messages.slice(0, 5));
       await sink.flush();
       // The sixth was never there.
@@ -32,7 +31,7 @@ export const keyedWriteBehaviours: readonly Behaviour[] = [
     async run(trial) {
       const place = await trial.sinkPlace();
       const sink = await openedSink(trial, place);
-      const messages = numbered(trial, 4);
+      const messages = numbered(trial, 'a', 4);
       const [changed, gone, back] = messages;
       await sink.write([
         ...messages.map((message) => ({ ...message, payload: Buffer.from('earlier') })),
@@ -56,7 +55,7 @@ export const keyedWriteBehaviours: readonly Behaviour[] = [
     area: 'write',
     inapplicable: forKeyedSink(),
     async run(trial) {
-      const good = numbered(trial, 4);
+      const good = numbered(trial, 'a', 4);
       const without = good.slice(0, 1).map((message) => ({ ...message, key: null }));
       await expectRefused(trial, { written: [...good.slice(0, 2), ...without, ...good.slice(2)], wrong: [2], good });
     },
@@ -67,10 +66,6 @@ function forKeyedSink(): Behaviour['inapplicable'] {
   return forSink(({ capabilities: { idempotent } }) =>
     idempotent === 'key' ? undefined : { because: 'it does not store by key' },
   );
-}
-
-function numbered(trial: Trial, count: number): NativeMessage[] {
-  return numberedMessages(trial.sink.harness.carries, { label: 'a', count });
 }
 
 function deletes(message: NativeMessage | undefined): NativeMessage {

@@ -1,11 +1,10 @@
 import { createMessage, type Message, type Operation } from '@sluice/core/driver';
 import type { Behaviour } from './behaviour.js';
 import type { NativeMessage } from './harness.js';
-import { numberedMessages } from './native-messages.js';
+import { numbered } from './native-messages.js';
 import { openedSink } from './opened-sink.js';
 import { asMessage, expectStored } from './stored-messages.js';
 import { forSink, isUnable } from './subject.js';
-import type { Trial } from './trial.js';
 
 /** What depends on the kind of sink: overlap, idempotence, operations. */
 export const writeKindBehaviours: readonly Behaviour[] = [
@@ -128,10 +127,6 @@ export const writeKindBehaviours: readonly Behaviour[] = [
 
 function unlessOrdered(overlap: 'none' | 'partitions' | 'ordered'): { readonly because: string } | undefined {
   return overlap === 'ordered' ? undefined : { because: 'it takes one write of a source partition at a time' };
-}
-
-function numbered(trial: Trial, label: string, count: number): NativeMessage[] {
-  return numberedMessages(trial.sink.harness.carries, { label, count });
 }
 
 function changed(operation: Operation, message: NativeMessage): Message {

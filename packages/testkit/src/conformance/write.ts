@@ -1,7 +1,7 @@
 import type { Checkpoint } from '@sluice/core';
 import type { Behaviour } from './behaviour.js';
 import type { NativeMessage } from './harness.js';
-import { nativeMessage, numberedMessages } from './native-messages.js';
+import { nativeMessage, numbered, numberedMessages } from './native-messages.js';
 import { nameOf, openedSink } from './opened-sink.js';
 import { payloadsFor } from './payloads.js';
 import { asMessage, expectStored } from './stored-messages.js';
@@ -205,10 +205,6 @@ export const writeBehaviours: readonly Behaviour[] = [
     },
   },
 ];
-
-function numbered(trial: Trial, label: string, count: number): NativeMessage[] {
-  return numberedMessages(trial.sink.harness.carries, { label, count });
-}
 
 /** Keys and headers that are easily lost. */
 function oddities(trial: Trial): Partial<NativeMessage>[] {
