@@ -1,10 +1,8 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { makeFolder, sluice } from './sluice-process.js';
+import { install, makeFolder, sluice } from './sluice-process.js';
 
-const core = fileURLToPath(new URL('../../core', import.meta.url));
 const acme = `import { defineConnector, secret, z } from '@sluice/core/driver';
 export const acme = defineConnector({ name: 'acme', title: 'Acme queue', contract: 1, source: {
   config: z.strictObject({ queue: z.string().describe('Name of the queue.'), password: secret(z.string()).describe('Of the user.') }),
@@ -21,8 +19,7 @@ async function makeProject(files: Record<string, string>): Promise<string> {
   const modules = join(folder, 'node_modules');
   await mkdir(join(modules, 'sluice-connector-acme'), { recursive: true });
   await mkdir(join(modules, 'sluice-connector-broken'), { recursive: true });
-  await mkdir(join(modules, '@sluice'), { recursive: true });
-  await symlink(core, join(modules, '@sluice/core'));
+  await install(folder, 'core');
   const manifest = (name: string) =>
     JSON.stringify({ name, version: '1.2.3', type: 'module', exports: { '.': { import: './index.js' } } });
   await writeFile(join(modules, 'sluice-connector-acme/package.json'), manifest('sluice-connector-acme'));

@@ -1,10 +1,7 @@
-import { appendFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { makeFolder, sluice } from './sluice-process.js';
-
-const core = fileURLToPath(new URL('../../core', import.meta.url));
+import { install, makeFolder, sluice } from './sluice-process.js';
 
 const appending = `name: lines
 source: { connector: file, config: { path: in.txt } }
@@ -170,8 +167,7 @@ export const acme = defineConnector({ name: 'acme', title: 'Acme', contract: 1, 
 `,
       slot: '',
     });
-    await mkdir(join(folder, 'node_modules/@sluice'), { recursive: true });
-    await symlink(core, join(folder, 'node_modules/@sluice/core'));
+    await install(folder, 'core');
     expect((await sluice(folder, ['run', 'p.yaml'])).code).toBe(0);
     const made = 'sink: slot of slots\ncheckpoints: 1 position of pipeline "slots" in file .sluice/checkpoints\n';
     expect((await sluice(folder, ['teardown', 'p.yaml'])).stdout).toBe(

@@ -1,12 +1,10 @@
 import { once } from 'node:events';
-import { appendFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { eventsOf, makeFolder, sluice, startSluice } from './sluice-process.js';
+import { eventsOf, install, makeFolder, sluice, startSluice } from './sluice-process.js';
 
-const core = fileURLToPath(new URL('../../core', import.meta.url));
 const toFahrenheit = `
 export const transform = (message) => ({ ...message, payload: { f: message.payload.c * 1.8 + 32 } });
 `;
@@ -18,12 +16,6 @@ const celsius = {
 };
 const input = { 'to-fahrenheit.ts': toFahrenheit, 'in.ndjson': '{"c":0}\n{"c":100}\n' };
 const output = '{"f":32}\n{"f":212}\n';
-
-/** Makes @sluice/core importable from a folder, as npm install would. */
-async function installCore(folder: string): Promise<void> {
-  await mkdir(join(folder, 'node_modules/@sluice'), { recursive: true });
-  await symlink(core, join(folder, 'node_modules/@sluice/core'));
-}
 
 describe('sluice run', () => {
   test('runs a pipeline from YAML, says what it promises, and ends with its source', async () => {
@@ -70,8 +62,7 @@ export const pipeline: PipelineDefinition = {
 };
 `,
     });
-    await installCore(folder);
-    await symlink(join(dirname(core), 'file'), join(folder, 'node_modules/@sluice/file'));
+    await install(folder, 'core', 'file');
     for (const ending of ['json', 'toml', 'ts']) {
       const { code, stderr } = await sluice(folder, ['run', `p.${ending}`]);
       expect({ ending, code, stderr: code === 0 ? '' : stderr }).toEqual({ ending, code: 0, stderr: '' });
@@ -198,7 +189,7 @@ export const stuck = defineConnector({ name: 'stuck', title: 'Stuck', contract: 
 } });
 `,
     });
-    await installCore(folder);
+    await install(folder, 'core');
     const child = startSluice(folder, ['run', 'p.yaml']);
     await child.said(/writing/);
     child.kill('SIGINT');

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +35,13 @@ export async function makeFolder(files: Readonly<Record<string, string>> = {}): 
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   return folder;
+}
+
+/** Makes packages of `@sluice` importable from a folder, as npm install would. */
+export async function install(folder: string, ...names: readonly string[]): Promise<void> {
+  const scope = join(folder, 'node_modules/@sluice');
+  await mkdir(scope, { recursive: true });
+  for (const name of names) await symlink(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(scope, name));
 }
 
 /** Starts `sluice` in a folder. It is killed when the test ends. */
