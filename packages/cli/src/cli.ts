@@ -1,47 +1,11 @@
 #!/usr/bin/env node
-import { exitCode, exitCodeOf } from './exit-code.js';
-import { messageOf } from './message-of.js';
-import { createOutput } from './output.js';
-import { runProgram } from './program.js';
+import { tooOldNode } from './version.js';
 
-/** How long something that a connector left open may keep the process alive after everything is done. */
-const graceMs = 1000;
-
-const output = createOutput(process);
-
-function end(code: number): void {
-  process.exitCode = code;
-  setTimeout(() => process.exit(), graceMs).unref();
-}
-
-function failUnexpectedly(error: unknown): void {
-  output.note(`error: stopped by an unexpected error: ${messageOf(error)}; please report it`);
-  if (process.argv.includes('--debug') && error instanceof Error) output.note(error.stack ?? '');
-  process.exit(exitCode.failed);
-}
-
-/** What Node remarks on a user's file that it loads: the error says what matters of it, and the rest is no matter of a pipeline. */
-const ofLoading =
-  /^(MODULE_TYPELESS_PACKAGE_JSON|Failed to load the ES module|Type Stripping is an experimental feature)/;
-
-// Nobody listens when Node was told to keep its warnings to itself.
-if (process.listenerCount('warning') > 0) {
-  process.removeAllListeners('warning');
-  process.on('warning', ({ name, message, code }: Error & { readonly code?: string }) => {
-    if (!ofLoading.test(code ?? message)) output.note(`${name}: ${message}`);
-  });
-}
-
-process.on('uncaughtException', failUnexpectedly);
-process.on('unhandledRejection', failUnexpectedly);
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever read a result has seen enough (`sluice list | head -1`); a pipeline that writes there notices by itself.
-  if (error.code !== 'EPIPE') failUnexpectedly(error);
-});
-
-try {
-  end(await runProgram(process.argv.slice(2), output));
-} catch (error) {
-  output.failure(error);
-  end(exitCodeOf(error));
+const problem = tooOldNode(process.versions.node);
+if (problem === undefined) {
+  // Only now, because an older Node.js does not even load the modules of the command.
+  void import('./main.js');
+} else {
+  process.stderr.write(`${problem}\n`);
+  process.exitCode = 2;
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const bin = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+/** The built command. */
+export const bin: string = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 /** The built command, running. */
 export interface SluiceProcess {
