@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { ConnectorError } from '../error.js';
 
 /** A lock that the operating system holds for this process. */
@@ -16,11 +17,12 @@ export interface FileLock {
  * file by other means, so nobody may read a lock file. https://sqlite.org/lockingv3.html
  *
  * @throws {ConnectorError} `unsupported` when this Node has no SQLite
+ * @throws the error of Node that says why the file cannot be made
  * @throws the error of SQLite, whose `errcode` says why the file cannot be locked
  */
 export function lockFile(path: string): FileLock | undefined {
   const { DatabaseSync } = loadSqlite();
-  const database = new DatabaseSync(path);
+  const database = openDatabase(() => new DatabaseSync(path), path);
   try {
     // SQLite locks in steps, so of two that try at the same instant each may stand in the other's way; both try again then.
     // BEGIN EXCLUSIVE takes the lock, but on a file that may only be read it succeeds without one; the write, which is never
@@ -40,6 +42,27 @@ export function lockFile(path: string): FileLock | undefined {
 
 /** https://sqlite.org/rescode.html#busy */
 const busy = 5;
+const cannotOpen = 14;
+
+/** SQLite says only that it cannot open a file; Node, which makes the missing one in its place, says why. */
+function openDatabase<T>(open: () => T, path: string): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof Error && 'errcode' in error && error.errcode === cannotOpen)) throw error;
+    makeMissing(path);
+    throw error;
+  }
+}
+
+/** A file that is there is not opened: closing it would end the lock that another part of this process may hold. */
+function makeMissing(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx'));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
 
 /** Loads SQLite when it is first needed, without the warning of Node 22 that it is experimental. */
 function loadSqlite(): typeof import('node:sqlite') {
