@@ -62,9 +62,16 @@ const table: Readonly<Record<string, Row>> = {
 /** The table from Node's errors to codes. */
 export const classifyFileError: Classify = (error: unknown): Classified | undefined => {
   if (!isSystemFailure(error)) return undefined;
-  const row = table[error.code] ?? (error.code.startsWith('ZSTD_') ? damaged : undefined);
+  const row = mayOnlyRead(error)
+    ? noPermission
+    : (table[error.code] ?? (error.code.startsWith('ZSTD_') ? damaged : undefined));
   return row && { code: row[0], message: row[1](error.path === undefined ? 'the file' : `"${error.path}"`) };
 };
+
+/** Whether SQLite, which locks files, found one that this user may only read: https://sqlite.org/rescode.html#readonly */
+function mayOnlyRead(error: SystemFailure): boolean {
+  return 'errcode' in error && error.errcode === 8;
+}
 
 /** Whether an error of Node says `code`. */
 export function hasCode(error: unknown, code: string): boolean {

@@ -28,6 +28,11 @@ describe('the table of errors', () => {
     if (expected !== 'not_connected') expect(classified?.message).toMatch(/\. .+\.$/);
   });
 
+  test('takes a lock file that this user may only read for missing permission, and not for a file system without locks', () => {
+    const readOnly = Object.assign(nodeError('ERR_SQLITE_ERROR', '/data/a.log.lock'), { errcode: 8 });
+    expect(classifyFileError(readOnly)?.code).toBe('permission_denied');
+  });
+
   test('does not know other errors', () => {
     for (const error of [nodeError('EIO'), new Error('plain'), 'text', undefined])
       expect(classifyFileError(error)).toBeUndefined();
