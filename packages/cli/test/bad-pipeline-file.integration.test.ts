@@ -37,12 +37,13 @@ describe('a wrong pipeline file ends with exit code 2 before anything is opened'
     );
   });
 
-  test('an unknown connector, with the packages that were tried and what to install', async () => {
+  test('an unknown connector, with the packages that were tried, what to install, and what may have been meant', async () => {
     expectOneError(
       await runFile(good.replace('drop', 'drpo')),
       2,
-      /^p\.yaml:3:9: sink\.connector: there is no connector "drpo": none of the packages @sluice\/drpo, sluice-connector-drpo, drpo is installed; run "npm install @sluice\/drpo"/,
+      /^p\.yaml:3:9: sink\.connector: there is no connector "drpo": none of the packages @sluice\/drpo, sluice-connector-drpo, drpo is installed; run "npm install @sluice\/drpo".*; did you mean "drop"\?$/,
     );
+    expectOneError(await runFile(good.replace('drop', 'acme')), 2, /or check the name with "sluice list"$/);
   });
 
   test('a connector file that is missing, cannot be loaded, or exports no connector', async () => {

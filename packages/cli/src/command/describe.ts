@@ -2,13 +2,14 @@ import { type ConnectorDescription, describeConnector } from '@sluice/core/drive
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { type ExitCode, exitCode, exitCodeOf } from '../exit-code.js';
+import { findConnector } from '../find-connector.js';
 import { loadConnectors } from '../list-connectors.js';
 import type { Output } from '../output.js';
 import type { Cli } from '../pipeline-command.js';
 import { pipelineFileSchema } from '../pipeline-file/json-schema.js';
 import { PipelineFile } from '../pipeline-file/schema.js';
 import { badInput } from '../problem.js';
-import { ConnectorNotFound, resolveConnector } from '../resolve-connector.js';
+import { ConnectorNotFound, type ResolvedConnector } from '../resolve-connector.js';
 
 interface DescribeOptions {
   readonly schema?: boolean;
@@ -86,9 +87,9 @@ function fieldLines(fields: Fields): readonly string[] {
   });
 }
 
-async function resolve(name: string): ReturnType<typeof resolveConnector> {
+async function resolve(name: string): Promise<ResolvedConnector> {
   try {
-    return await resolveConnector(name, [process.cwd()]);
+    return await findConnector(name, [process.cwd()]);
   } catch (error) {
     throw error instanceof ConnectorNotFound ? badInput(error.message, undefined, error) : error;
   }

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { PipelineDefinition } from '@sluice/core';
+import { findConnector } from '../find-connector.js';
 import { badInput, type Problem } from '../problem.js';
-import { ConnectorNotFound, type ResolvedConnector, resolveConnector } from '../resolve-connector.js';
+import { ConnectorNotFound, type ResolvedConnector } from '../resolve-connector.js';
 import { problemAt } from './attempt.js';
 import { buildDefinition, folderOf } from './build.js';
 import { endpointsOf } from './endpoint.js';
@@ -80,7 +81,7 @@ async function findConnectors(tree: Tree): Promise<{
   for (const { path, connector } of endpointsOf(tree.value)) {
     const folder = folderOf(tree, [...path, 'connector']);
     try {
-      connectors.set(pathKey(path), await resolveConnector(connector, [folder, process.cwd()]));
+      connectors.set(pathKey(path), await findConnector(connector, [folder, process.cwd()]));
     } catch (error) {
       if (!(error instanceof ConnectorNotFound)) throw error;
       problems.push(problemAt(tree, [...path, 'connector'], error.message));
