@@ -66,7 +66,7 @@ describe('interpolation', () => {
     ]);
   });
 
-  test.each(['a: ${', 'a: ${no-name}', 'a: x ${A'])('refuses %j', (yaml) => {
+  test.each(['a: ${', 'a: ${no-name}', 'a: x ${A', 'a: ${A:-${B}}'])('refuses %j', (yaml) => {
     expect(problemsOf(yaml)).toHaveLength(1);
   });
 

@@ -64,6 +64,9 @@ function lookUp(expression: string, variables: Variables, fail: (message: string
       `"\${${expression}}" is not a reference; write \${VAR}, \${VAR:-default}, \${file:path}, or $$ for a dollar sign`,
     );
   }
+  // Its "}" would be the end of the outer one, and what is left would become a part of the value.
+  if (fallback?.includes('${'))
+    return fail(`the default of variable ${name} holds another "\${"; a default is plain text: write it out`);
   const value = variables.environment[name];
   if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
   return value ?? fail(`variable ${name} is not set; set it, or give a default with \${${name}:-default}`);
