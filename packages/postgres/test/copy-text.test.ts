@@ -1,5 +1,5 @@
 import { array, assert, integer, option, property, string } from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { blankRow } from '../src/rows/row.js';
 import type { TableShape } from '../src/rows/table-shape.js';
 import { CopyRows, CopyTexts, textsOfRow } from '../src/snapshot/copy-text.js';
@@ -54,6 +54,17 @@ describe('the text of COPY', () => {
         expect(found).toEqual(all);
       }),
     );
+  });
+
+  it('is joined once, however many pieces a row comes in', () => {
+    const texts = new CopyTexts();
+    const concat = vi.spyOn(Buffer, 'concat');
+    onTestFinished(() => concat.mockRestore());
+    const piece = Buffer.from('x'.repeat(10));
+    for (let pieces = 0; pieces < 100; pieces++) expect(texts.add(piece)).toBe('');
+    expect(texts.add(Buffer.from('y\nz'))).toBe(`${'x'.repeat(1000)}y\n`);
+    expect(texts.add(Buffer.from('\n'))).toBe('z\n');
+    expect(concat).toHaveBeenCalledTimes(2);
   });
 
   it('tells NULL, empty text and what is escaped apart', () => {

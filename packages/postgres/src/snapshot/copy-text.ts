@@ -5,14 +5,19 @@ const newline = 0x0a;
 
 /** Cuts what COPY sends in its text format into texts of whole rows, wherever the network has cut it. */
 export class CopyTexts {
-  #rest: Buffer | undefined;
+  /** The beginning of a row, in the pieces in which it came: they are joined once, because a large row has thousands of them. */
+  #rest: Buffer[] = [];
 
   /** The rows that are whole now, each with its newline. */
   add(chunk: Buffer): string {
-    const all = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
-    const end = all.lastIndexOf(newline) + 1;
-    this.#rest = end === all.length ? undefined : all.subarray(end);
-    return all.toString('utf8', 0, end);
+    const end = chunk.lastIndexOf(newline) + 1;
+    const rest = this.#rest;
+    if (end > 0) this.#rest = [];
+    if (end < chunk.length) this.#rest.push(chunk.subarray(end));
+    if (end === 0) return '';
+    return rest.length === 0
+      ? chunk.toString('utf8', 0, end)
+      : Buffer.concat([...rest, chunk.subarray(0, end)]).toString();
   }
 }
 
