@@ -35,6 +35,18 @@ test('rows come in the order of cursor and key, with key, topic, schema and time
   expect(messages[1]?.schema).toBe(messages[2]?.schema);
 });
 
+test('no row is passed over whose cursor has a type of a schema that is not on search_path', async () => {
+  await database.rows('create schema if not exists extensions');
+  await database.rows('create extension citext schema extensions');
+  const table = await database.table('name extensions.citext primary key');
+  await database.rows(`insert into ${table} values ('a'), ('B'), ('c'), ('D')`);
+  const first = await readAll(pollConfig(database, { table, cursor: 'name', bounded: true }));
+  expect(column(first, 'name')).toEqual(['a', 'B', 'c', 'D']);
+  const position = positionAfter(first, 1);
+  const rest = await readAll(pollConfig(database, { table, cursor: 'name', bounded: true }), { position });
+  expect(column(rest, 'name')).toEqual(['B', 'c', 'D']);
+});
+
 test('many rows that share a cursor value come once, across the ends of pages and after a restart anywhere', async () => {
   const table = await database.table('a int, b text, at date not null, primary key (b, a)');
   await database.rows(

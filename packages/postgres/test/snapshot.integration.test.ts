@@ -213,6 +213,18 @@ describe.each([15, 18] as const)('a snapshot of Postgres %i', (version) => {
     expect(third).toBe(0);
   });
 
+  it('reads every row once of a key whose type stands in a schema that is not on search_path', async () => {
+    await database.rows('create schema if not exists extensions');
+    await database.rows('create extension citext schema extensions');
+    const table = await database.table('name extensions.citext primary key');
+    const names = ['a', 'B', 'c', 'D', 'e', 'F', 'g', 'H'];
+    await database.rows(`insert into ${table} select unnest($1::text[])`, [names]);
+    await database.rows(`analyze ${table}`);
+    const batches = await readAll(onlyRows(database, { tables: [table], snapshotChunkRows: 2 }));
+    const read = batches.flatMap(({ messages }) => messages).map(({ payload }) => (payload as { name: string }).name);
+    expect(read.sort((a, b) => a.localeCompare(b))).toEqual(names);
+  });
+
   it('goes on at any row, whatever its key is made of', async () => {
     const table = await database.table('a text collate "C", b text collate "C", n int4, primary key (a, b)');
     const begins = ['', '\t', '\n', '\\', '\\N', 'ü', '\b'];

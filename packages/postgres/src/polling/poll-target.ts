@@ -1,6 +1,7 @@
 import { ConnectorError } from '@sluice/core/driver';
 import { nameOfTable, quotedTable } from '../identifier.js';
 import { type CatalogType, converterOf, typesSql } from '../rows/column-types.js';
+import { keyOperatorsSql } from '../rows/key-operators.js';
 import { blankRow } from '../rows/row.js';
 import { type TableShape, typeNamesSql } from '../rows/table-shape.js';
 import type { TextClient, TextColumn } from '../text-client.js';
@@ -86,6 +87,7 @@ export async function findTarget(client: TextClient, config: PolledSettings): Pr
     const index = columns.findIndex((column) => column.name === name);
     return { name, index, type: types[index] ?? 'text' };
   });
+  await client.query(keyOperatorsSql, [order.map(({ type }) => type), false]);
   return { from, columns, shape, order, hasTransaction: relation !== undefined && isTable(relation) };
 }
 

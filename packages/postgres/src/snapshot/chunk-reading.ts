@@ -4,6 +4,7 @@ import { formatLsn, parseLsn } from '../changes/lsn.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
 import { type TransactionMark, toRowMessage } from '../rows/change-message.js';
+import { keyOperatorsSql } from '../rows/key-operators.js';
 import { type ChunkPart, type ChunkPosition, type KeyTexts, toChunkPosition } from './chunk-position.js';
 import { CopyRows, CopyTexts, textsOfRow } from './copy-text.js';
 import { fromTable, type ReadScope, type ReadShape, type ReadTable, readShape, readTable } from './read-table.js';
@@ -129,6 +130,7 @@ async function setBounds(client: Client, { chunk, from }: ChunkRequest): Promise
   for (const [name, texts = []] of Object.entries(bounds))
     for (const [index, text] of texts.entries())
       await client.query('select pg_catalog.set_config($1, $2, true)', [setting(name, index), text]);
+  await client.query(keyOperatorsSql, [chunk.table.key.map(({ type }) => type), true]);
   await client.query('set local statement_timeout = 0');
 }
 
