@@ -21,12 +21,15 @@ export async function placesOf(
     return `${collation === null ? value : `${value} collate ${collation}`} as k${index}`;
   });
   const texts = (first: number): string => columns.map((_, index) => `$${first + index}::text[]`).join(', ');
-  const row = (name: string): string => `(${columns.map((column) => `${name}.${column}`).join(', ')})`;
+  // By ORDER BY, which knows the order of a type though its operators may not be on search_path; a key comes before a bound like it.
   const sql = `
-    with bounds as materialized (select ${typed.join(', ')} from unnest(${texts(1)}) as bounds(${columns.join(', ')})),
-      keys as materialized (
-        select place, ${typed.join(', ')} from unnest(${texts(1 + key.length)}) with ordinality as keys(${columns.join(', ')}, place))
-    select (select count(*) from bounds where ${row('bounds')} < ${row('keys')})::int4 as above from keys order by place`;
+    with bounds as (select null::int8 as place, ${typed.join(', ')} from unnest(${texts(1)}) as bounds(${columns.join(', ')})),
+      keys as (
+        select place, ${typed.join(', ')} from unnest(${texts(1 + key.length)}) with ordinality as keys(${columns.join(', ')}, place)),
+      places as (
+        select place, count(*) filter (where place is null) over (order by ${columns.join(', ')}, place is null) as above
+        from (select * from bounds union all select * from keys) as all_keys)
+    select above::int4 as above from places where place is not null order by place`;
   const arrays = [bounds, keys].flatMap((all) => key.map((_, index) => all.map((texts) => texts[index])));
   return (await ask<{ above: number }>(sql, arrays)).rows.map(({ above }) => above);
 }
