@@ -17,10 +17,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'commits before the checkpoint is saved',
     file: 'settler.ts',
-    find: "    const stored = moved.filter(({ lease }) => lease.source.owner === 'store');",
-    replace: `    for (const { lease, position } of moved) this.#run.commit(lease, position);
-    const stored = moved.filter(({ lease }) => lease.source.owner === 'store');`,
+    find: '    if (stored.length === 0) return true;',
+    replace: '    for (const { lease, position } of stored) this.#run.commit(lease, position);',
     test: { file: 'settling.test.ts', title: 'does not commit what the checkpoint store has not' },
+  },
+  {
+    name: 'lets a store that fails hold up the commits of a source that keeps its own position',
+    file: 'settler.ts',
+    find: '    else this.#commitKept();\n',
+    replace: '',
+    test: {
+      file: 'fan.test.ts',
+      title:
+        'are told before they give a partition up, though the store has refused the checkpoint of another one before',
+    },
   },
   {
     name: 'lets an older lease of a partition take back what a newer one has settled',
