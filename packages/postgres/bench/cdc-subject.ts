@@ -1,13 +1,16 @@
 // node cdc-subject.ts <subject> <url> <slot> <count>: reads so many changes of the publication "bench" and drops them, in one of
 // two ways that confirm every second: a pipeline, and the bare client that one would write by hand over pg, which decodes what
-// the table of the benchmark has into the same key, payload, timestamp and headers.
+// the table of the benchmark has into the same key, payload, timestamp and headers. A third one, a pipeline whose sink is slower
+// than the server, is there for its memory.
+import { setTimeout } from 'node:timers/promises';
 import { memoryCheckpoints, pipeline } from '@sluice/core';
+import type { SinkBatch } from '@sluice/core/driver';
 import { inlineSink } from '@sluice/core/testing';
 import { postgres } from '@sluice/postgres';
 import { reportCost } from '@sluice/testkit/bench';
 import pg from 'pg';
 
-export type CdcSubject = 'pipeline' | 'bare client';
+export type CdcSubject = 'pipeline' | 'slow pipeline' | 'bare client';
 
 const [subject = '', url = '', slot = '', count = '0'] = process.argv.slice(2);
 const total = Number(count);
@@ -23,22 +26,24 @@ function see(key: unknown, payload: unknown, timestamp: unknown, headers: unknow
 
 const done = new AbortController();
 
-const dropping = inlineSink(
-  'dropping',
-  {
-    write: async ({ messages }) => {
-      for (const { key, payload, timestamp, headers } of messages) see(key, payload, timestamp, headers);
-      if (seen >= total) done.abort();
-    },
-  },
-  { payload: 'value', changes: true, preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 } },
-);
+const capabilities = {
+  payload: 'value',
+  changes: true,
+  preferred: { maxMessages: 5000, maxBytes: 4 * 1024 * 1024, maxInFlight: 1 },
+} as const;
 
-async function readByPipeline(): Promise<void> {
+/** Each write takes so long. */
+async function readByPipeline(writeMs: number): Promise<void> {
+  const write = async ({ messages }: SinkBatch): Promise<void> => {
+    if (writeMs > 0) await setTimeout(writeMs);
+    for (const { key, payload, timestamp, headers } of messages) see(key, payload, timestamp, headers);
+    if (seen >= total) done.abort();
+  };
+
   await pipeline({
     name: 'bench',
     source: postgres.source({ url, mode: 'cdc', snapshot: 'never', slot, publication }),
-    sink: dropping,
+    sink: inlineSink('dropping', { write }, capabilities),
     checkpoints: memoryCheckpoints(),
   }).run({ signal: done.signal });
 }
@@ -145,7 +150,11 @@ function toInteger(text: string | null): number | bigint | null {
   return text === null || number === null || Number.isSafeInteger(number) ? number : BigInt(text);
 }
 
-const subjects: Record<CdcSubject, () => Promise<void>> = { pipeline: readByPipeline, 'bare client': readByHand };
+const subjects: Record<CdcSubject, () => Promise<void>> = {
+  pipeline: () => readByPipeline(0),
+  'slow pipeline': () => readByPipeline(20),
+  'bare client': readByHand,
+};
 await reportCost(async () => {
   await subjects[subject as CdcSubject](); // Only cdc.bench.ts and a test start this.
   if (seen < total || looked < total) throw new Error(`read ${seen} of ${total} changes`);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PgoutputMessage } from '../src/changes/pgoutput.js';
-import type { Received, ReplicationStream } from '../src/changes/replication.js';
+import type { Received } from '../src/changes/received-queue.js';
+import type { ReplicationStream } from '../src/changes/replication.js';
 import { ChangeFilter } from '../src/snapshot/change-filter.js';
 import type { Ask } from '../src/snapshot/key-places.js';
 import { parseSnapshot } from '../src/snapshot/server-snapshot.js';

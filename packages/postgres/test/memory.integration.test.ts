@@ -29,9 +29,10 @@ function expectBounded(pipeline: Measured, bare: Measured): void {
   expect(pipeline.peakMiB - bare.peakMiB).toBeLessThanOrEqual(allowedMiB);
 }
 
-test('one transaction of 1,000,000 rows takes no more memory than a bare client, the byte budget and 32 MiB', async () => {
+test('one transaction of 1,000,000 rows takes no more memory than a bare client, the byte budget and 32 MiB, also with a slow sink', async () => {
   const bare = await runCdcSubject(server, 'bare client', rows, smallHeap);
   expectBounded(await runCdcSubject(server, 'pipeline', rows, smallHeap), bare);
+  expectBounded(await runCdcSubject(server, 'slow pipeline', rows, smallHeap), bare);
 }, 240_000);
 
 test('the same is true of a table of 1,000,000 rows that is read in chunks', async () => {

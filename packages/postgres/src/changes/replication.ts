@@ -6,7 +6,8 @@ import { endClient, endsWithin } from '../end-client.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
 import { formatLsn } from './lsn.js';
-import { decodePgoutput, type PgoutputMessage } from './pgoutput.js';
+import { decodePgoutput } from './pgoutput.js';
+import { type Received, ReceivedQueue } from './received-queue.js';
 
 /**
  * Logical replication over a connection of `pg`: https://www.postgresql.org/docs/current/protocol-replication.html
@@ -25,12 +26,6 @@ export interface ReplicationRequest {
   /** Starting is given up when it is aborted. */
   readonly signal: AbortSignal;
 }
-
-/** What came from the server, in order. */
-export type Received =
-  | { readonly kind: 'change'; readonly message: PgoutputMessage; readonly bytes: number }
-  /** Everything that was committed before `lsn` was sent before this. */
-  | { readonly kind: 'keepalive'; readonly lsn: bigint; readonly replyRequested: boolean };
 
 const xLogData = 0x77;
 const keepalive = 0x6b;
@@ -53,10 +48,7 @@ export class ReplicationStream {
   readonly #client: Client;
   readonly #connection: Connection;
   readonly #request: ReplicationRequest;
-  #queue: Received[] = [];
-  /** Entries before it are taken. */
-  #head = 0;
-  #queuedBytes = 0;
+  readonly #queue = new ReceivedQueue();
   /** Not read on: too much is queued. */
   #isFull = false;
   /** Not read on for a moment, so that more gathers. */
@@ -113,18 +105,9 @@ export class ReplicationStream {
 
   /** The next thing that came; undefined when nothing waits. */
   take(): Received | undefined {
-    const next = this.#queue[this.#head];
-    if (next === undefined) {
-      if (this.#failure !== undefined && !this.#stopping) throw this.#failure.error;
-      return undefined;
-    }
-    this.#head++;
-    if (next.kind === 'change') this.#queuedBytes -= next.bytes;
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    }
-    if (this.#isFull && this.#queuedBytes * 2 <= this.#request.maxQueuedBytes) {
+    const next = this.#queue.take();
+    if (next === undefined && this.#failure !== undefined && !this.#stopping) throw this.#failure.error;
+    if (this.#isFull && this.#queue.bytes * 2 <= this.#request.maxQueuedBytes) {
       this.#isFull = false;
       this.#readOn();
     }
@@ -133,7 +116,7 @@ export class ReplicationStream {
 
   /** Resolves when something waits, the stream has failed, or the signal is aborted. */
   async wait(signal: AbortSignal): Promise<void> {
-    if (this.#head < this.#queue.length || this.#failure !== undefined || signal.aborted) return;
+    if (!this.#queue.isEmpty || this.#failure !== undefined || signal.aborted) return;
     const woken = Promise.withResolvers<void>();
     const wake = (): void => woken.resolve();
     this.#wake = wake;
@@ -159,8 +142,7 @@ export class ReplicationStream {
     if (this.#stopping) return;
     this.#stopping = true;
     clearInterval(this.#timer);
-    this.#queue = [];
-    this.#head = 0;
+    this.#queue.clear();
     this.#wake();
     if (this.#failure === undefined) {
       this.#sendStatus(false);
@@ -177,24 +159,15 @@ export class ReplicationStream {
     if (this.#stopping) return;
     if (chunk[0] === xLogData) {
       this.#hear(chunk.readBigUInt64BE(1));
-      const message = decodePgoutput(chunk.subarray(xLogDataHeader));
-      this.#queue.push({ kind: 'change', message, bytes: chunk.length });
-      this.#queuedBytes += chunk.length;
+      this.#queue.pushChange(decodePgoutput(chunk.subarray(xLogDataHeader)), chunk.length);
     } else if (chunk[0] === keepalive) {
       const lsn = chunk.readBigUInt64BE(1);
       this.#hear(lsn);
       const replyRequested = chunk[17] === 1;
       if (replyRequested) this.#sendStatus(false);
-      // One of several in a row is enough, so that they need no memory while nobody takes them.
-      const last = this.#queue.at(-1);
-      if (last?.kind === 'keepalive') this.#queue.pop();
-      this.#queue.push({
-        kind: 'keepalive',
-        lsn,
-        replyRequested: replyRequested || (last?.kind === 'keepalive' && last.replyRequested),
-      });
+      this.#queue.pushKeepalive(lsn, replyRequested);
     }
-    if (!this.#isFull && this.#queuedBytes >= this.#request.maxQueuedBytes) {
+    if (!this.#isFull && this.#queue.bytes >= this.#request.maxQueuedBytes) {
       this.#isFull = true;
       this.#connection.stream.pause();
     }

@@ -1,6 +1,7 @@
 import { ConnectorError } from '@sluice/core/driver';
 import type { OldRow, PgoutputMessage, Relation, Tuple } from '../changes/pgoutput.js';
-import type { Received, ReplicationStream } from '../changes/replication.js';
+import type { Received } from '../changes/received-queue.js';
+import type { ReplicationStream } from '../changes/replication.js';
 import type { KeyTexts } from './chunk-position.js';
 import { type Ask, placesOf } from './key-places.js';
 import { type ServerSnapshot, sees } from './server-snapshot.js';
