@@ -11,6 +11,8 @@ async function failureOf(reader: Reader): Promise<unknown> {
   return reader.failure;
 }
 
+const madeLater = { code: 'not_found', message: expect.stringMatching(/made after changes/) };
+
 async function startServer(settings: Record<string, string>): Promise<PostgresServer> {
   const server = await startPostgres({ settings });
   onTestFinished(() => server.stop());
@@ -152,6 +154,36 @@ describe.each([15, 18] as const)('what is missing on Postgres %i', (version) => 
       code: 'not_found',
       message: expect.stringContaining('teardown'),
     });
+  });
+
+  it('is a publication that was made again after changes that its slot has', async () => {
+    const table = await database.table('id int primary key');
+    const config = cdcConfig(database, { tables: [table] });
+    const reader = await started(await openCdc(config));
+    await reader.stop();
+    await database.rows(`drop publication ${config.publication}`);
+    await database.rows(`insert into ${table} values (1)`);
+    await database.rows(`create publication ${config.publication} for table ${table}`);
+    await database.rows(`insert into ${table} values (2)`);
+    const again = new Reader(await openCdc(config), { position: reader.position });
+    expect(await failureOf(again)).toMatchObject(madeLater);
+    expect(again.messages).toEqual([]);
+  });
+
+  it('is a publication that is dropped while its changes are read', async () => {
+    const table = await database.table('id int primary key');
+    const config = cdcConfig(database, { tables: [table], statusIntervalMs: 50 });
+    const driver = await openCdc(config);
+    const reader = await started(driver);
+    await database.rows(`insert into ${table} values (1)`);
+    await reader.take(1);
+    await database.rows(`drop publication ${config.publication}`);
+    await database.rows(`insert into ${table} values (2)`);
+    expect(await failureOf(reader)).toMatchObject(madeLater);
+    await reader.stop();
+    // No position has passed it.
+    await database.rows(`create publication ${config.publication} for table ${table}`);
+    expect(await failureOf(new Reader(driver, { position: reader.position }))).toMatchObject(madeLater);
   });
 
   it('is nothing that a slot or a publication of others is taken for', async () => {

@@ -23,7 +23,8 @@ export async function openReplication(
     return await openClient(config, options, {
       ...purpose,
       settings,
-      serverSettings: { ...textSettings, statement_timeout: 0 },
+      // A warning tells of changes that are left out.
+      serverSettings: { ...textSettings, statement_timeout: 0, client_min_messages: 'warning' },
     });
   } catch (error) {
     throw withoutRight(error, config.user);
