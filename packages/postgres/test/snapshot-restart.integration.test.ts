@@ -45,6 +45,38 @@ describe('a snapshot after a crash', () => {
     await planned.stop();
   });
 
+  it('repeats them where the table has no key, because rows that are stored come again', async () => {
+    const table = await database.table('id int, n int');
+    await database.rows(`alter table ${table} replica identity full`);
+    await database.rows(`insert into ${table} select g, 0 from generate_series(1, 10) g`);
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table] });
+    const chunk = `public.${table.slice(1, -1)}/1`;
+    const open = (): ReturnType<typeof openCdc> => openCdc(config, { ...testContext(), atomic: true });
+    const first = await open();
+    const plan = new Reader(first, { partition: 'snapshot' });
+    await expect.poll(() => plan.position, patience).toBeDefined();
+    const begun = new Reader(first, { partition: chunk, maxMessages: 4 });
+    await begun.take(10);
+    for (const reader of [plan, begun]) await reader.stop();
+    await first.close();
+    await database.rows(`delete from ${table} where id = 2`);
+
+    const second = await open();
+    const planned = new Reader(second, { partition: 'snapshot', position: plan.position });
+    // The first four rows are stored, of which one is gone.
+    const again = new Reader(second, { partition: chunk, position: begun.batches[0]?.position });
+    expect(await again.take(9)).toHaveLength(9);
+    await expect.poll(() => again.ended, patience).toBe(true);
+    const changes = new Reader(second);
+    await database.rows(`insert into ${table} values (11, 0)`);
+    const messages = await changes.take(2);
+    expect(messages.map(({ operation, before, payload }) => [operation, before ?? payload])).toEqual([
+      ['delete', { id: 2, n: 0 }],
+      ['create', { id: 11, n: 0 }],
+    ]);
+    await planned.stop();
+  });
+
   it('knows without reading the chunks again which changes their rows show', async () => {
     const table = await database.table('id int primary key, n int');
     await database.rows(`insert into ${table} select g, 0 from generate_series(1, 10) g`);

@@ -106,7 +106,8 @@ export class SnapshotChunks {
       const { id, name, key } = chunk.table;
       if (given !== undefined && given.lsn > until) until = given.lsn;
       const ranges = (given?.parts ?? []).map(({ to, snapshot, since, rows }): ReadRange => {
-        const text = atomic ? snapshot : (since ?? snapshot);
+        // Of a table without a key, rows that are stored are given out again.
+        const text = atomic && key.length > 0 ? snapshot : (since ?? snapshot);
         if (!snapshots.has(text)) snapshots.set(text, parseSnapshot(text));
         return { to: to ?? chunk.to, snapshot: snapshots.get(text), isEmpty: rows === 0 };
       });
