@@ -155,6 +155,23 @@ describe.each([15, 18] as const)('a snapshot of Postgres %i', (version) => {
     expect(following.messages.map(({ payload }) => payload)).toEqual([8, 9, 10].map((id) => ({ id, name: 'n' })));
   });
 
+  it('is refused where a policy hides rows from its user, because their changes would come', async () => {
+    const table = await database.table('id int primary key');
+    await database.rows(`insert into ${table} values (1), (2); alter table ${table} enable row level security;
+      create policy first on ${table} for select using (id = 1);
+      create role hidden login replication password 'hidden'; grant select on ${table} to hidden`);
+    const config = cdcConfig(database, { snapshot: 'initial', tables: [table], user: 'hidden', password: 'hidden' });
+    await database.rows(`create publication ${config.publication} for table ${table}`);
+    const following = follow(config);
+    await expect
+      .poll(() => following.failure ?? following.batches.at(-1)?.partition, patience)
+      .toMatchObject({ code: 'permission_denied', message: expect.stringContaining('row-level security') });
+    expect(following.messages).toEqual([]);
+    // Alone they are what this user may see.
+    const alone = await readAll(onlyRows(database, { tables: [table], user: 'hidden', password: 'hidden' }));
+    expect(alone.flatMap(({ messages }) => messages).map(({ key }) => key)).toEqual([{ id: 1 }]);
+  });
+
   it('tells of every row the last state, as a row or as a change, while others write', async () => {
     const table = await database.table('id int primary key, n int');
     await database.rows(`insert into ${table} select g, 0 from generate_series(1, 2000) g`);

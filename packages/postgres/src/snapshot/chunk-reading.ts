@@ -84,6 +84,8 @@ async function openTransaction(client: Client, request: ChunkRequest): Promise<O
   const { id } = request.chunk.table;
   const found = await readTable(client, id, request);
   await client.query('begin isolation level repeatable read read only');
+  // Changes come of all rows, so those that a policy hides must not be left out without a word.
+  if (request.publication !== undefined) await client.query('set local row_security = off');
   const isLocked = found !== undefined && (await lock(client, found));
   const [state] = (await client.query<{ snapshot: string; time: string; lsn: string }>(stateSql)).rows;
   if (state === undefined) throw new ConnectorError('internal', 'the server did not tell its snapshot');
