@@ -39,6 +39,7 @@ const byState: Readonly<Record<string, Row>> = {
   '25': ['internal', (e) => `the transaction is in a state that does not allow it (${e.message})`],
   '25006': ['not_connected', () => 'the server takes no writes; it is a standby, or was made one'],
   '25P03': ['not_connected', () => 'the server ended a transaction that stood still for idleTimeoutMs'],
+  '25P04': ['not_connected', () => 'the server ended a transaction that took longer than its transaction_timeout'],
   '28': login,
   '3D000': ['not_found', (e) => `${e.message}. Create it, or correct the name`],
   '3F000': missing,
@@ -61,7 +62,7 @@ const byState: Readonly<Record<string, Row>> = {
   '57014': ['timeout', (e) => `the server gave up (${e.message}). Raise statementTimeoutMs if it needs longer`],
   '57': lost,
   '58': full,
-  P0001: refusedRow,
+  P0: refusedRow,
 };
 
 /** By the code of Node's errors of sockets, look-ups and TLS. */
