@@ -23,6 +23,7 @@ function columnOf(name: string, kind: (typeof kinds)[keyof typeof kinds]): Targe
     type: kind === 'json' ? 'jsonb' : 'text',
     nullable: true,
     hasDefault: name === 'id',
+    isFixed: false,
     toText,
     jsonToText,
   };

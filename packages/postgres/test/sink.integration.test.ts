@@ -258,6 +258,12 @@ test('leaves generated columns to the server and fills identity columns from the
   ]);
 });
 
+test('leaves an identity column that is GENERATED ALWAYS as it is in a row that is there', async () => {
+  const table = await database.table('id int PRIMARY KEY, n int, serial bigint GENERATED ALWAYS AS IDENTITY');
+  await write({ table, mode: 'upsert' }, payloads({ id: 1, n: 1, serial: 70 }), payloads({ id: 1, n: 2, serial: 71 }));
+  expect(await database.rows(`SELECT n, serial::int FROM ${table}`)).toEqual([{ n: 2, serial: 70 }]);
+});
+
 test.each([
   [{ table: 'not_there' }, 'not_found', 'does not exist'],
   [{ table: 'no_schema.orders', create: true }, 'not_found', 'no_schema'],

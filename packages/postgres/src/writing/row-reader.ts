@@ -78,7 +78,7 @@ export class RowReader {
   readKey(message: Message): Row {
     const { before, key, schema } = message;
     const payload = isFields(before) ? before : isFields(key) ? key : null;
-    if (this.readers !== undefined) return this.read({ ...message, payload });
+    if (this.readers !== undefined) return this.read({ ...message, payload, key: earlier(key, before) });
     return payload === null ? { shape: this.shapes.of([]), values: [] } : this.#fieldsOf(payload, schema);
   }
 
@@ -92,6 +92,12 @@ export class RowReader {
       `the payload has no fields for columns: ${what}. Set columns (for example { data: payload }), or a codec`,
     );
   }
+}
+
+/** The key that a row had before a change, as far as that is told. */
+function earlier(key: Value, before: Value | undefined): Value {
+  if (!isFields(key) || !isFields(before)) return key;
+  return Object.fromEntries(Object.entries(key).map(([name, value]) => [name, before[name] ?? value]));
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {

@@ -9,6 +9,8 @@ export interface TargetColumn {
   readonly nullable: boolean;
   /** Whether it gets a value of its own where a row has none. */
   readonly hasDefault: boolean;
+  /** Whether it is GENERATED ALWAYS AS IDENTITY: a new row may have a value for it, and no update may change that. */
+  readonly isFixed: boolean;
   readonly toText: ToText;
   /** The same where the source has a text for what is JSON. */
   readonly jsonToText: ToText;
@@ -30,6 +32,7 @@ interface CatalogRow {
   readonly type: string;
   readonly nullable: boolean;
   readonly has_default: boolean;
+  readonly is_fixed: boolean;
   readonly is_generated: boolean;
   readonly is_array: boolean;
   readonly base_type: string;
@@ -39,7 +42,7 @@ interface CatalogRow {
 /** A domain is written as its base type, an array as its items. The left join keeps a table without columns from looking missing. */
 const catalogQuery = `
   SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
-    a.atthasdef OR a.attidentity <> '' AS has_default, a.attgenerated <> '' AS is_generated,
+    a.atthasdef OR a.attidentity <> '' AS has_default, a.attidentity = 'a' AS is_fixed, a.attgenerated <> '' AS is_generated,
     base.typcategory = 'A' AS is_array, coalesce(item.typname, base.typname) AS base_type,
     ARRAY(SELECT k.attname::text FROM pg_index i
       CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS part(number, place)
@@ -90,6 +93,7 @@ function columnOf(row: CatalogRow, name: string): TargetColumn {
     type: row.type,
     nullable: row.nullable,
     hasDefault: row.has_default,
+    isFixed: row.is_fixed,
     toText: textWriter(kind, row.is_array),
     jsonToText: textWriter(kind === 'json' ? 'json text' : kind, row.is_array),
   };

@@ -4,6 +4,7 @@ import type { ChangeStep } from './row-changes.js';
 import { type Progress, Script } from './script.js';
 import type { Session } from './session.js';
 import type { TablePlan, WritePlan } from './tables.js';
+import type { TargetTable } from './target-table.js';
 
 /** How a plan is carried out. */
 export interface Writing extends Progress {
@@ -36,7 +37,9 @@ async function change(script: Script, plan: TablePlan, step: ChangeStep): Promis
   if (step.kind === 'truncate') return script.add(`TRUNCATE ${name}`);
   if (step.kind === 'move') {
     await script.send();
-    if (!(await moved(script.session, plan, step))) await put(script, plan, step.put);
+    if (await moved(script.session, plan, step)) return;
+    await removeOne(script.session, plan, step.key);
+    await put(script, plan, step.put);
     return;
   }
   if (step.deletes !== undefined) await remove(script, plan, step.deletes);
@@ -52,7 +55,7 @@ async function remove(script: Script, { table, key }: TablePlan, rows: CopyRows)
 async function put(script: Script, { table, key }: TablePlan, rows: CopyRows): Promise<void> {
   const staging = await script.stage(table.name, rows);
   const columns = quotedList(rows.columns);
-  const rest = rows.columns.filter((column) => !key.includes(column));
+  const rest = rows.columns.filter((column) => !key.includes(column) && !isFixed(table, column));
   const change = rest.map((column) => `${quoted(column)} = EXCLUDED.${quoted(column)}`).join(', ');
   // The last clause lets a column take the value of its source that would otherwise always get one of its own.
   script.add(
@@ -62,17 +65,40 @@ async function put(script: Script, { table, key }: TablePlan, rows: CopyRows): P
   );
 }
 
-/** Gives a row its new key and values. Returns whether there was one. */
+/**
+ * Gives a row its new key and values. Returns whether that was done: there may be no such row, or one that has the new key already,
+ * because the change was made before and comes again.
+ */
 async function moved(
   session: Session,
   { table, key }: TablePlan,
   { row, key: oldKey }: Extract<ChangeStep, { kind: 'move' }>,
 ): Promise<boolean> {
-  const change = row.columns.map((column, at) => `${quoted(column)} = $${at + 1}`).join(', ');
-  const same = key.map((column, at) => `${quoted(column)} = $${row.columns.length + at + 1}`).join(' AND ');
-  const { rowCount } = await session.query(`UPDATE ${table.name} SET ${change} WHERE ${same}`, [
-    ...row.texts,
-    ...oldKey,
-  ]);
+  const columns = row.columns.filter((column) => key.includes(column) || !isFixed(table, column));
+  const change = columns.map((column, at) => `${quoted(column)} = $${at + 1}`).join(', ');
+  const isNew = key.map((column) => `${quoted(column)} = $${columns.indexOf(column) + 1}`).join(' AND ');
+  const isOld = sameKey(key, columns.length + 1);
+  const { rowCount } = await session.query(
+    `UPDATE ${table.name} SET ${change} WHERE ${isOld}
+     AND NOT EXISTS (SELECT FROM ${table.name} WHERE ${isNew} AND NOT (${isOld}))`,
+    [...columns.map((column) => row.texts[row.columns.indexOf(column)] ?? null), ...oldKey],
+  );
   return rowCount !== 0;
+}
+
+function isFixed({ columns }: TargetTable, name: string): boolean {
+  return columns.get(name)?.isFixed === true;
+}
+
+async function removeOne(
+  session: Session,
+  { table, key }: TablePlan,
+  values: readonly (string | null)[],
+): Promise<void> {
+  await session.query(`DELETE FROM ${table.name} WHERE ${sameKey(key, 1)}`, values);
+}
+
+/** Whether the key has the values of parameters, from one on. */
+function sameKey(key: readonly string[], first: number): string {
+  return key.map((column, at) => `${quoted(column)} = $${first + at}`).join(' AND ');
 }
