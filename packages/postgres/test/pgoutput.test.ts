@@ -91,6 +91,11 @@ describe('decodePgoutput', () => {
       expect(decodePgoutput(join(letter, int16(1)))).toEqual({ kind: 'other' });
   });
 
+  it('gives what it cannot read with the reason, because nobody could catch an error', () => {
+    const tooShort = join('I', int32(1), 'N', int16(2));
+    expect(decodePgoutput(tooShort)).toEqual({ kind: 'unreadable', error: expect.any(RangeError) });
+  });
+
   it('holds nothing of the bytes', () => {
     const bytes = join('I', int32(1), 'N', tuple('before'));
     const decoded = decodePgoutput(bytes);

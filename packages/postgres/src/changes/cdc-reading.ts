@@ -4,7 +4,7 @@ import type { TableShape } from '../rows/table-shape.js';
 import type { ChangeFilter, Filtered, FilteredMessage } from '../snapshot/change-filter.js';
 import { type CdcPosition, parsePosition, toPosition } from './cdc-position.js';
 import { formatLsn } from './lsn.js';
-import type { Begin, Relation } from './pgoutput.js';
+import type { Begin, Relation, Unreadable } from './pgoutput.js';
 import { postgresEpochMs, type ReplicationStream } from './replication.js';
 import { TransactionBatches } from './transaction-batches.js';
 
@@ -141,6 +141,8 @@ export class CdcReading {
         for (const id of message.relations)
           this.#add(id, { operation: 'truncate', old: undefined, row: undefined }, bytes);
         return undefined;
+      case 'unreadable':
+        throw unreadable(message);
       case 'seen':
         if (!this.#batches.skip()) this.#batches.leaveOut();
         return undefined;
@@ -172,4 +174,10 @@ function markOf({ commitLsn, commitTime, transactionId }: Begin): TransactionMar
     ],
     timestamp,
   };
+}
+
+function unreadable({ error }: Unreadable): ConnectorError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const text = `a change cannot be read (${reason}). A column whose values are texts of more than 512 MiB has to be left out of the publication`;
+  return new ConnectorError('unsupported', text, { cause: error });
 }

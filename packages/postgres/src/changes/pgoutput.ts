@@ -9,6 +9,7 @@ export type PgoutputMessage =
   | Update
   | Delete
   | Truncate
+  | Unreadable
   /** Origins, types and what newer servers may add: they carry no data of a table. */
   | { readonly kind: 'other' };
 
@@ -82,8 +83,22 @@ export interface Truncate {
   readonly relations: readonly number[];
 }
 
-/** Decodes one message. What it returns holds nothing of `bytes`. */
+/** A message that is not what it says, or has a value that is longer than a text can be. */
+export interface Unreadable {
+  readonly kind: 'unreadable';
+  readonly error: unknown;
+}
+
+/** Decodes one message. What it returns holds nothing of `bytes`. Never throws: it is called where nobody could catch it. */
 export function decodePgoutput(bytes: Buffer): PgoutputMessage {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    return { kind: 'unreadable', error };
+  }
+}
+
+function decode(bytes: Buffer): PgoutputMessage {
   const reader = new Reader(bytes);
   switch (reader.letter()) {
     case 'B':

@@ -1,0 +1,38 @@
+import type { SourceBatch } from '@sluice/core/driver';
+import { expect, test } from 'vitest';
+import { CdcReading } from '../src/changes/cdc-reading.js';
+import { decodePgoutput } from '../src/changes/pgoutput.js';
+import type { Received } from '../src/changes/received-queue.js';
+import type { ReplicationStream } from '../src/changes/replication.js';
+import { int16, int32, int64, join } from './pgoutput-bytes.js';
+
+test('ends with the reason at a change that cannot be read, and gives no position behind it', async () => {
+  const { signal } = new AbortController();
+  const messages = [
+    join('B', int64(100n), int64(0n), int32(7)),
+    join('I', int32(1), 'N', int16(2)),
+    join('C', [0], int64(100n), int64(110n), int64(0n)),
+  ].map((bytes): Received => ({ kind: 'change', message: decodePgoutput(bytes), bytes: bytes.length }));
+  const stream = { take: () => messages.shift() } as unknown as ReplicationStream; // all that is used of it
+  const reading = new CdcReading(
+    stream,
+    { lsn: 50n, rows: 0, isNew: false },
+    { maxMessages: 100, maxBytes: 1000, signal },
+    {
+      shapeOf: () => Promise.reject(new Error('there is no table')),
+      serverLsn: () => 0n,
+      moveIntervalMs: 0,
+      filter: undefined,
+    },
+  );
+  const batches: SourceBatch[] = [];
+  const reads = async (): Promise<void> => {
+    for await (const batch of reading.batches(signal)) batches.push(batch);
+  };
+  await expect(reads()).rejects.toMatchObject({
+    code: 'unsupported',
+    message: expect.stringContaining('out of range'),
+    cause: expect.any(RangeError),
+  });
+  expect(batches).toEqual([]);
+});
