@@ -258,6 +258,15 @@ test('leaves generated columns to the server and fills identity columns from the
   ]);
 });
 
+test('upserts rows that are nothing but their key', async () => {
+  const table = await database.table('a int, b text, PRIMARY KEY (a, b)');
+  await write({ table, mode: 'upsert' }, payloads({ a: 1, b: 'x' }), payloads({ a: 1, b: 'x' }, { a: 1, b: 'y' }));
+  expect(await database.rows(`SELECT * FROM ${table} ORDER BY b`)).toEqual([
+    { a: 1, b: 'x' },
+    { a: 1, b: 'y' },
+  ]);
+});
+
 test('leaves an identity column that is GENERATED ALWAYS as it is in a row that is there', async () => {
   const table = await database.table('id int PRIMARY KEY, n int, serial bigint GENERATED ALWAYS AS IDENTITY');
   await write({ table, mode: 'upsert' }, payloads({ id: 1, n: 1, serial: 70 }), payloads({ id: 1, n: 2, serial: 71 }));
