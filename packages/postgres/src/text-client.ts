@@ -1,5 +1,6 @@
 import { ConnectorError } from '@sluice/core/driver';
-import type { Client, QueryArrayConfig } from 'pg';
+import type { Client, FieldDef, QueryArrayConfig } from 'pg';
+import type Cursor from 'pg-cursor';
 import { type ClientPurpose, openClient } from './client.js';
 import type { PostgresConnectionSettings } from './config.js';
 import { endClient, endsWithin } from './end-client.js';
@@ -24,6 +25,9 @@ export interface TextRows {
 
 /** More than the server's own limit, after which it answers. */
 const answerMs = 1000;
+
+/** How many rows come at a time where it is not known whether they are enough. */
+const partRows = 250;
 
 /** A connection that reads, and gives every value as the text that {@link textSettings} makes. */
 export class TextClient {
@@ -71,12 +75,30 @@ export class TextClient {
     const asked = { text, values: [...values], rowMode: 'array', queryMode: 'extended' } as QueryArrayConfig;
     const asking = this.client.query<(string | null)[]>(asked);
     const { fields, rows } = await this.#answered(asking);
-    const columns = fields.map(({ name, dataTypeID, dataTypeModifier }) => ({
-      name,
-      typeId: dataTypeID,
-      typeModifier: dataTypeModifier,
-    }));
-    return { columns, rows };
+    return { columns: columnsOf(fields), rows };
+  }
+
+  /**
+   * The first rows of an answer, until they are enough. They come in parts, so that one part too many is all that is held.
+   *
+   * @param isEnough is told each part
+   */
+  async some(
+    text: string,
+    values: readonly unknown[],
+    isEnough: (part: readonly TextRow[]) => boolean,
+  ): Promise<TextRows & { readonly isAll: boolean }> {
+    const { default: Cursor } = await import('pg-cursor');
+    const cursor = this.client.query(new Cursor<TextRow>(text, [...values], { rowMode: 'array' }));
+    const rows: TextRow[] = [];
+    for (;;) {
+      const { columns, rows: part } = await this.#answered(nextPart(cursor));
+      rows.push(...part);
+      if (part.length < partRows) return { columns, rows, isAll: true };
+      if (!isEnough(part)) continue;
+      await this.#answered(this.#closed(cursor));
+      return { columns, rows, isAll: false };
+    }
   }
 
   /** The first row of an answer, by the names of its columns. */
@@ -99,6 +121,16 @@ export class TextClient {
     await endClient(this.client);
   }
 
+  /** Rejects when the connection is lost, which a cursor that is being closed does not hear of. */
+  #closed(cursor: Cursor<TextRow>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const lost = (): void => reject(new ConnectorError('not_connected', 'the connection was lost'));
+    if (!this.#isOpen) lost();
+    this.client.once('end', lost);
+    cursor.close().then(resolve, reject);
+    return promise.finally(() => this.client.off('end', lost));
+  }
+
   /** A server that is gone without a word would be waited for without end. */
   async #answered<T>(asking: Promise<T>): Promise<T> {
     this.#asking++;
@@ -111,4 +143,21 @@ export class TextClient {
     asking.catch(() => undefined); // says only that the connection is closed
     throw new ConnectorError('not_connected', `the server has not answered within ${this.#limitMs} ms`);
   }
+}
+
+function columnsOf(fields: readonly FieldDef[]): readonly TextColumn[] {
+  return fields.map(({ name, dataTypeID, dataTypeModifier }) => ({
+    name,
+    typeId: dataTypeID,
+    typeModifier: dataTypeModifier,
+  }));
+}
+
+function nextPart(cursor: Cursor<TextRow>): Promise<TextRows> {
+  return new Promise((resolve, reject) => {
+    cursor.read(partRows, (error, rows, result) => {
+      if (error) reject(error);
+      else resolve({ columns: columnsOf(result.fields), rows });
+    });
+  });
 }

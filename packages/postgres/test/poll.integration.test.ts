@@ -1,5 +1,9 @@
-import { expect, test } from 'vitest';
-import { patience, Reader } from './cdc.js';
+import type { Socket } from 'node:net';
+import type { Client } from 'pg';
+import { expect, onTestFinished, test } from 'vitest';
+import { openPostgresSource } from '../src/source.js';
+import { sourceConfig } from '../src/source-config.js';
+import { patience, Reader, testContext } from './cdc.js';
 import { useDatabase } from './database.js';
 import { column, openSource, pollConfig, positionAfter, readAll, session, sortedIds } from './poll.js';
 
@@ -261,4 +265,28 @@ test('rows that were frozen come once', async () => {
   await database.rows(add);
   await reader.take(3);
   expect(column(reader, 'id')).toEqual([1, 2, 3]);
+});
+
+test('large rows behind many small ones come in parts, and none of them is lost', async () => {
+  const table = await database.table('id int primary key, text text');
+  const insert = `insert into ${table} select n, case when n > 3000 then repeat('x', 100000) end from generate_series(1, 3500) n`;
+  await database.rows(insert);
+  const clients: Client[] = [];
+  const config = sourceConfig.parse(pollConfig(database, { table, cursor: 'id', bounded: true }));
+  const driver = await openPostgresSource(config, { onClient: (client) => void clients.push(client) }, testContext());
+  onTestFinished(() => driver.close());
+  const ids: unknown[] = [];
+  let most = 0;
+  let before = 0;
+  const { signal } = new AbortController();
+  for await (const batch of driver.read('', undefined, { maxMessages: 1000, maxBytes: 1024 * 1024, signal })) {
+    ids.push(...column(batch, 'id'));
+    const socket = clients[0]?.connection.stream as Socket | undefined; // it has no TLS
+    const now = socket?.bytesRead ?? 0;
+    most = Math.max(most, now - before);
+    before = now;
+  }
+  expect(ids).toEqual(Array.from({ length: 3500 }, (_, index) => index + 1));
+  expect(before).toBeGreaterThan(50_000_000);
+  expect(most).toBeLessThan(25_000_000);
 });

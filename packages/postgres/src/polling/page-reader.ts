@@ -52,18 +52,24 @@ export class PageReader {
     const maxRows = this.#size.rows;
     const wish: PageWish = { target, parameters, position, lookback, skipsNull: cursor !== undefined, upTo, maxRows };
     const { text, values } = pageQuery(wish);
-    const found = await this.#client.query(text, values);
+    let bytes = 0;
+    // Rows may be far larger than those before them.
+    const found = await this.#client.some(text, values, (part) => {
+      for (const row of part) bytes += bytesOf(row);
+      return bytes > this.#options.maxBytes;
+    });
     if (!areSame(found.columns.slice(0, -2), target.columns)) {
       // Columns were added, dropped or changed since.
       this.#target = undefined;
       return await this.read(position, upTo);
     }
-    const rows = pageRows(found, wish);
+    // The last one only shows that it stands at another place.
+    const rows = pageRows(found, found.isAll ? wish : { ...wish, maxRows: Math.min(maxRows, found.rows.length - 1) });
     this.#size.learn(
       rows.length,
       rows.reduce((sum, { row }) => sum + bytesOf(row), 0),
     );
-    return { rows, isLast: rows.length < maxRows };
+    return { rows, isLast: found.isAll && rows.length < maxRows };
   }
 
   /** Batches of rows that were read from a position. */
