@@ -17,7 +17,7 @@ test('ends with the reason at a change that cannot be read, and gives no positio
   const reading = new CdcReading(
     stream,
     { lsn: 50n, rows: 0, isNew: false },
-    { maxMessages: 100, maxBytes: 1000, signal },
+    { maxMessages: 100, maxBytes: 1000 },
     {
       shapeOf: () => Promise.reject(new Error('there is no table')),
       serverLsn: () => 0n,

@@ -10,6 +10,8 @@ async function start(maxQueuedBytes = 1024 * 1024): Promise<{
   readonly socket: Duplex;
   /** What one read of the socket gives: a change of `bytes`. */
   readonly receive: (bytes: number) => void;
+  /** What the server warns of. */
+  readonly warn: (code: string, message: string) => void;
 }> {
   const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
   const connection = Object.assign(new EventEmitter(), { stream: socket });
@@ -19,12 +21,13 @@ async function start(maxQueuedBytes = 1024 * 1024): Promise<{
     queueMicrotask(() => connection.emit('replicationStart'));
     return new Promise(() => undefined);
   };
-  const client = { connection, query } as unknown as Client; // all of it that the stream uses
+  const client = Object.assign(new EventEmitter(), { connection, query }) as unknown as Client; // all of it that the stream uses
   const { signal } = new AbortController();
   const request = { slot: 's', publication: 'p', from: 0n, maxQueuedBytes, statusIntervalMs: 3_600_000, signal };
   const stream = await ReplicationStream.start(client, request);
   await flows;
-  return { stream, socket, receive: (bytes) => void socket.push(Buffer.alloc(bytes, 'w')) };
+  const warn = (code: string, message: string): void => void client.emit('notice', { code, message });
+  return { stream, socket, warn, receive: (bytes) => void socket.push(Buffer.alloc(bytes, 'w')) };
 }
 
 test('lets changes gather after a read that has emptied the socket', async () => {
@@ -68,4 +71,15 @@ test('does not read on while too much is queued', async () => {
   stream.take();
   expect(stream.take()).toBeUndefined();
   await once(socket, 'resume');
+});
+
+test('hears nothing behind changes that the server passed over, whatever else it warns of', async () => {
+  const { stream, receive, warn } = await start();
+  receive(64 * 1024);
+  warn('01000', 'something else');
+  receive(64 * 1024);
+  warn('55000', 'skipped loading publication "p"');
+  receive(64 * 1024);
+  expect([stream.take()?.kind, stream.take()?.kind]).toEqual(['change', 'change']);
+  expect(() => stream.take()).toThrow('skipped loading publication "p": publication "p" was dropped, or made after');
 });

@@ -1,4 +1,4 @@
-import { ConnectorError, type Position, type ReadOptions, type SourceBatch } from '@sluice/core/driver';
+import { ConnectorError, type Position, type SourceBatch } from '@sluice/core/driver';
 import { type RowChange, type TransactionMark, toChangeMessage } from '../rows/change-message.js';
 import type { TableShape } from '../rows/table-shape.js';
 import type { ChangeFilter, Filtered, FilteredMessage } from '../snapshot/change-filter.js';
@@ -6,7 +6,7 @@ import { type CdcPosition, parsePosition, toPosition } from './cdc-position.js';
 import { formatLsn } from './lsn.js';
 import type { Begin, Relation, Unreadable } from './pgoutput.js';
 import { postgresEpochMs, type ReplicationStream } from './replication.js';
-import { TransactionBatches } from './transaction-batches.js';
+import { type BatchLimits, TransactionBatches } from './transaction-batches.js';
 
 /** What a reading needs of the source that it belongs to. */
 export interface CdcSurroundings {
@@ -44,12 +44,12 @@ export class CdcReading {
   /** Ends of transactions at which batches have ended and that are not confirmed, in order. */
   #ends: bigint[] = [];
 
-  constructor(stream: ReplicationStream, from: CdcStart, options: ReadOptions, surroundings: CdcSurroundings) {
+  constructor(stream: ReplicationStream, from: CdcStart, limits: BatchLimits, surroundings: CdcSurroundings) {
     this.#stream = stream;
     this.#from = from;
     this.#surroundings = surroundings;
     this.#filter = surroundings.filter;
-    this.#batches = new TransactionBatches(from, options);
+    this.#batches = new TransactionBatches(from, limits);
   }
 
   /** Until the signal is aborted; the stream stays open for what is to be confirmed. */

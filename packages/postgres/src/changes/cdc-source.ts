@@ -21,9 +21,10 @@ import { CdcReading } from './cdc-reading.js';
 import { checkFreeSlot, checkServer, rowsOnStandby, waitsForPrimary } from './cdc-server.js';
 import type { Relation } from './pgoutput.js';
 import { checkPublication, createPublication, publicationState } from './publication.js';
+import { ReplicationStream } from './replication.js';
 import { identify, openReplication, statusInterval } from './replication-client.js';
 import { checkSlot, createSlot, missingSlot, type SlotState, slotState, startIn } from './replication-slot.js';
-import { startStream } from './start-stream.js';
+import { batchLimits } from './transaction-batches.js';
 
 /** Opens the source: nothing is streamed before it is read. */
 export async function openCdcSource(
@@ -221,15 +222,16 @@ export class CdcSource implements SourceDriver {
     const name = `sluice ${context.pipeline}`;
     const client = await openReplication(config, this.#opened.options, { name, signal });
     const statusIntervalMs = await statusInterval(client, config.statusIntervalMs);
-    const stream = await startStream(client, {
+    const limits = batchLimits(options);
+    const stream = await ReplicationStream.start(client, {
       slot: config.slot,
       publication: config.publication,
       from: from.lsn,
-      maxQueuedBytes: options.maxBytes,
+      maxQueuedBytes: limits.maxBytes,
       statusIntervalMs,
       signal,
     });
-    this.#reading = new CdcReading(stream, { ...from, isNew: position === undefined }, options, {
+    this.#reading = new CdcReading(stream, { ...from, isNew: position === undefined }, limits, {
       shapeOf: (relation) => this.#shapeOf(relation),
       serverLsn: () => this.#serverLsn,
       moveIntervalMs: statusIntervalMs,

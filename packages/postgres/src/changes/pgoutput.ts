@@ -89,17 +89,16 @@ export interface Unreadable {
   readonly error: unknown;
 }
 
-/** Decodes one message. What it returns holds nothing of `bytes`. Never throws: it is called where nobody could catch it. */
-export function decodePgoutput(bytes: Buffer): PgoutputMessage {
+/** Decodes one message that begins at an index of `bytes`. What it returns holds nothing of them. Never throws: it is called where nobody could catch it. */
+export function decodePgoutput(bytes: Buffer, at = 0): PgoutputMessage {
   try {
-    return decode(bytes);
+    return decode(new Reader(bytes, at));
   } catch (error) {
     return { kind: 'unreadable', error };
   }
 }
 
-function decode(bytes: Buffer): PgoutputMessage {
-  const reader = new Reader(bytes);
+function decode(reader: Reader): PgoutputMessage {
   switch (reader.letter()) {
     case 'B':
       return { kind: 'begin', commitLsn: reader.long(), commitTime: reader.long(), transactionId: reader.unsigned() };
@@ -155,10 +154,11 @@ const letterT = 0x74;
 
 class Reader {
   readonly #bytes: Buffer;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, at: number) {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   skip(count: number): void {

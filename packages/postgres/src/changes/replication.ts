@@ -27,12 +27,19 @@ export interface ReplicationRequest {
   readonly signal: AbortSignal;
 }
 
+interface Notice {
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+}
+
 const xLogData = 0x77;
 const keepalive = 0x6b;
 /** Letter, start, end and time of the server, before the plugin's own message. */
 const xLogDataHeader = 1 + 8 + 8 + 8;
 /** A server that was asked and has not said a word for so many intervals is gone. */
 const silentIntervals = 3;
+/** `object_not_in_prerequisite_state`: a warning with it is about the publication. */
+const passedOver = '55000';
 /** How long the server may take to end the stream in peace. */
 const endMs = 1000;
 /**
@@ -87,6 +94,7 @@ export class ReplicationStream {
     const { slot, publication, from, statusIntervalMs } = this.#request;
     const publications = quoted(publication).replaceAll("'", "''");
     const sql = `START_REPLICATION SLOT ${quoted(slot)} LOGICAL ${formatLsn(from)} (proto_version '1', publication_names '${publications}')`;
+    this.#client.on('notice', this.#onNotice);
     this.#connection.on('copyData', this.#onCopyData);
     this.#connection.stream.on('data', this.#onRead); // behind pg's own listener, which takes the messages apart
     const started = new AbortController();
@@ -156,10 +164,11 @@ export class ReplicationStream {
 
   readonly #onCopyData = ({ chunk }: { readonly chunk: Buffer }): void => {
     this.#silentFor = 0;
-    if (this.#stopping) return;
+    // Nothing is heard behind a failure, so that no position passes what it was about.
+    if (this.#stopping || this.#failure !== undefined) return;
     if (chunk[0] === xLogData) {
       this.#hear(chunk.readBigUInt64BE(1));
-      this.#queue.pushChange(decodePgoutput(chunk.subarray(xLogDataHeader)), chunk.length);
+      this.#queue.pushChange(decodePgoutput(chunk, xLogDataHeader), chunk.length);
     } else if (chunk[0] === keepalive) {
       const lsn = chunk.readBigUInt64BE(1);
       this.#hear(lsn);
@@ -172,6 +181,14 @@ export class ReplicationStream {
       this.#connection.stream.pause();
     }
     this.#wake();
+  };
+
+  /**
+   * From Postgres 18 on, a server that does not find the publication at some place of its log passes over the changes there, and only
+   * warns.
+   */
+  readonly #onNotice = ({ code, message }: Notice): void => {
+    if (code === passedOver) this.#fail(withoutPublication(message ?? 'the publication was not found', this.#request));
   };
 
   readonly #onRead = (bytes: Buffer): void => {
@@ -228,7 +245,7 @@ export class ReplicationStream {
 }
 
 /** What the server's reasons mean for a stream. */
-function streamError(error: unknown, { slot, publication }: ReplicationRequest): unknown {
+function streamError(error: unknown, request: ReplicationRequest): unknown {
   const reason = error instanceof Error ? error.message : '';
   switch (stateOf(error)) {
     case '55006':
@@ -239,14 +256,22 @@ function streamError(error: unknown, { slot, publication }: ReplicationRequest):
         { cause: error },
       );
     case '42704':
-      return new ConnectorError(
-        'not_found',
-        `${reason}: publication "${publication}" was made after changes that slot "${slot}" still has, so they cannot be read. Remove the slot with "sluice teardown" and begin with a new one`,
-        { cause: error },
-      );
+      return withoutPublication(reason, request, error);
     default:
       return error;
   }
+}
+
+function withoutPublication(
+  reason: string,
+  { slot, publication }: ReplicationRequest,
+  cause?: unknown,
+): ConnectorError {
+  return new ConnectorError(
+    'not_found',
+    `${reason}: publication "${publication}" was dropped, or made after changes that slot "${slot}" still has, so they cannot be read. Remove the slot with "sluice teardown" and begin with a new one`,
+    { cause },
+  );
 }
 
 /** 2000-01-01, from which Postgres counts. */
