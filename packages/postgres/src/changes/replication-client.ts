@@ -49,9 +49,19 @@ export async function identify(open: () => Promise<Client>): Promise<string> {
   }
 }
 
-/** Often enough that the server does not take a client for dead that it only waits for. */
+/** A server that was told to wait less might miss a client that is only busy. */
+const leastTimeoutMs = 5000;
+
+/**
+ * How often the server has to hear of this client so that it does not take it for dead. In turn it is made to be heard of: while it
+ * decodes what is not published, it says nothing before half of its `wal_sender_timeout` has passed, so that must not be longer than
+ * four intervals, whatever the server has otherwise.
+ */
 export async function statusInterval(client: Client, wantedMs: number): Promise<number> {
   const sql = `select setting::float8 as ms from pg_catalog.pg_settings where name = 'wal_sender_timeout'`;
   const [row] = (await client.query<{ ms: number }>(sql)).rows;
-  return row === undefined || row.ms === 0 ? wantedMs : Math.min(wantedMs, Math.max(10, Math.floor(row.ms / 4)));
+  const timeoutMs = row === undefined || row.ms === 0 ? Number.POSITIVE_INFINITY : row.ms;
+  const enoughMs = Math.max(4 * wantedMs, leastTimeoutMs);
+  if (timeoutMs > enoughMs) await client.query(`set wal_sender_timeout = ${enoughMs}`);
+  return Math.min(wantedMs, Math.max(10, Math.floor(timeoutMs / 4)));
 }
