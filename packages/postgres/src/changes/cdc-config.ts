@@ -119,7 +119,9 @@ const fields = z
       .min(10)
       .max(3_600_000)
       .default(10_000)
-      .describe('How often the server hears of this client; more often where its `wal_sender_timeout` asks for it.'),
+      .describe(
+        'How often the server hears of this client; more often where its `wal_sender_timeout` asks for it. For this connection that is set to four intervals (5 s at least) where it is longer or off, and a server that has said nothing for three is gone.',
+      ),
     snapshotChunkRows: z
       .int()
       .min(1)
