@@ -104,7 +104,9 @@ export const sinkConfig: z.ZodType<PostgresSinkSettings, PostgresSinkConfig> = z
       .min(1000)
       .max(86_400_000)
       .default(60_000)
-      .describe('How long the server keeps a transaction open in which nothing happens.'),
+      .describe(
+        'How long the server keeps the transaction of a client that says nothing any more, and what it has locked.',
+      ),
   })
   .superRefine((config, context) => {
     checkConnection(config, context);

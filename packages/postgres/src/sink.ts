@@ -29,7 +29,7 @@ export async function openPostgresSink(
     await ensurePositionTable(session, name);
     const positions = { name, pipeline: context.pipeline, sink: context.id };
     const ask = (): Promise<Session> => openSession(config, options, `sluice ${context.pipeline}`);
-    return new AtomicSink(session, makeTables(), positions, ask);
+    return new AtomicSink(session, makeTables(), positions, { ask, idleTimeoutMs: config.idleTimeoutMs });
   } catch (error) {
     await Promise.all(sessions.map((session) => session.close()));
     throw error;
@@ -83,9 +83,11 @@ async function checkRights(session: Session, name: string, { mode }: PostgresSin
     mirror: ['INSERT', 'UPDATE', 'SELECT', 'DELETE'],
   };
   for (const right of needed[mode]) {
+    // Of rows, not of columns.
+    const ofColumns = right === 'DELETE' ? '' : 'OR has_any_column_privilege($1::text, $2)';
     const { rows } = await session.query<{ granted: boolean }>(
-      'SELECT has_table_privilege($1::text, $2) OR has_any_column_privilege($1::text, $3) AS granted',
-      [name, right, right === 'DELETE' ? 'INSERT' : right],
+      `SELECT has_table_privilege($1::text, $2) ${ofColumns} AS granted`,
+      [name, right],
     );
     if (!rows[0]?.granted)
       throw new ConnectorError('permission_denied', `this user lacks ${right} on ${name}. Grant it.`);

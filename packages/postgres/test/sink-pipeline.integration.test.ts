@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { pipeline } from '@sluice/core';
+import { createMessage } from '@sluice/core/driver';
+import { inlineSource } from '@sluice/core/testing';
 import { uniqueName } from '@sluice/testkit';
 import type { Client } from 'pg';
 import { expect, test } from 'vitest';
@@ -29,6 +32,33 @@ test('in a pipeline, a row that the server refuses goes to the dead letters with
   ]);
 });
 
+test('keeps a transaction open for a flush that is further away than idleTimeoutMs', async () => {
+  const table = await database.table('id int');
+  const stop = new AbortController();
+  const waiting = inlineSource(
+    'waiting',
+    {
+      async *read(_partition, _position, { signal }) {
+        yield { messages: [createMessage({ payload: { id: 1 } })], bytes: 10, position: 1 };
+        await once(signal, 'abort');
+      },
+    },
+    { bounded: false },
+  );
+  const degraded: unknown[] = [];
+  const running = pipeline({
+    name: uniqueName('orders'),
+    source: waiting,
+    sink: postgres.sink({ url: database.server.url, table, idleTimeoutMs: 1000 }),
+    flush: { intervalMs: 2500 },
+    onEvent: (event) => void (event.type === 'degraded' && degraded.push(event.error)),
+  }).run({ signal: stop.signal });
+  await expect.poll(() => database.rows(`SELECT id FROM ${table}`), { timeout: 20_000 }).toEqual([{ id: 1 }]);
+  stop.abort();
+  await running;
+  expect(degraded).toEqual([]);
+});
+
 test('reads amounts of money as the locale C has them, whatever the database has', async () => {
   await database.rows("ALTER DATABASE postgres SET lc_monetary = 'POSIX'");
   const table = await database.table('price money');
@@ -45,4 +75,19 @@ test('reads amounts of money as the locale C has them, whatever the database has
     { price: '-1234.50' },
     { price: '1234.50' },
   ]);
+});
+
+test('is checked for the right to delete in a mirror, which no right to columns gives', async () => {
+  const native = await database.server.connect();
+  const table = await database.table('id int PRIMARY KEY');
+  const user = uniqueName('app').replaceAll('-', '_');
+  await native.query(`CREATE USER ${user} PASSWORD 'app'; GRANT INSERT, UPDATE, SELECT ON ${table} TO ${user}`);
+  const mirror = postgres.sink({ url: database.server.url, user, password: 'app', table, mode: 'mirror' });
+  await expect(mirror.check()).rejects.toMatchObject({
+    code: 'permission_denied',
+    message: expect.stringContaining('lacks DELETE'),
+  });
+  await native.query(`GRANT DELETE ON ${table} TO ${user}`);
+  await mirror.check();
+  await native.end();
 });

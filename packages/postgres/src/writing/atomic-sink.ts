@@ -36,6 +36,13 @@ interface Writing {
   isVoid: boolean;
 }
 
+export interface AtomicSinkOptions {
+  /** Connects for a question while the sink's own connection is gone. */
+  readonly ask: () => Promise<Session>;
+  /** When the server ends a transaction in which nothing happens. */
+  readonly idleTimeoutMs: number;
+}
+
 /**
  * Writes rows and positions in one transaction, which a flush commits. Writes are done one after the other; while the server
  * works on one, the next is prepared.
@@ -47,6 +54,7 @@ export class AtomicSink implements SinkDriver {
   readonly #writings = new Set<Writing>();
   readonly #touched = new Set<string>();
   readonly #ask: () => Promise<Session>;
+  readonly #staying: NodeJS.Timeout;
   #fences: Fences = new Map();
   #turn: Promise<unknown> = Promise.resolve();
   /** Resolves when the server has something to do for the last write. */
@@ -55,12 +63,12 @@ export class AtomicSink implements SinkDriver {
   /** Another instance has taken over: stays so until a claim. */
   #isFenced = false;
 
-  /** @param ask connects for a question while the sink's own connection is gone */
-  constructor(session: Session, tables: Tables, positions: PositionTable, ask: () => Promise<Session>) {
+  constructor(session: Session, tables: Tables, positions: PositionTable, { ask, idleTimeoutMs }: AtomicSinkOptions) {
     this.#session = session;
     this.#ask = ask;
     this.#tables = tables;
     this.#positions = positions;
+    this.#staying = setInterval(this.#stay, idleTimeoutMs / 3);
   }
 
   async claim(partitions: readonly string[]): Promise<Checkpoint> {
@@ -112,8 +120,14 @@ export class AtomicSink implements SinkDriver {
   }
 
   close(): Promise<void> {
+    clearInterval(this.#staying);
     return this.#session.close();
   }
+
+  /** A flush may be further away than the server waits for a client that is gone. */
+  readonly #stay = (): void => {
+    if (this.#state === 'open') this.#session.run('SELECT').catch(() => undefined); // The next call hears of it.
+  };
 
   async #take(
     messages: readonly Message[],
