@@ -72,6 +72,7 @@ export function followedFiles({ pattern, scanIntervalMs, claims, notice }: Follo
     },
     gone: (path) => {
       gone.add(path);
+      claims.release(path);
     },
   };
 }
