@@ -26,6 +26,7 @@ function columnOf(name: string, kind: (typeof kinds)[keyof typeof kinds]): Targe
     isFixed: false,
     toText,
     jsonToText,
+    isCanonical: () => true,
   };
 }
 

@@ -2,6 +2,8 @@ import { ConnectorError, type Message } from '@sluice/core/driver';
 import type { WriteMode } from '../sink-config.js';
 import { type CopyRows, CopyText, type Refuse } from './copy-rows.js';
 import { isFields } from './field-path.js';
+import type { IsCanonical } from './key-spelling.js';
+import { type ApplyStep, applyStep, type KeyedChange } from './keyed-changes.js';
 import type { Row, RowReader, RowShape, RowShapes } from './row-reader.js';
 import { type ShapeColumn, shapeColumns } from './shape-columns.js';
 import { type TargetTable, writerOf } from './target-table.js';
@@ -15,8 +17,7 @@ export interface ColumnTexts {
 /** What is done to a table, in this order. */
 export type ChangeStep =
   | { readonly kind: 'truncate' }
-  /** At most one change for each key: first the deletes, then the rows, in groups that have the same columns. */
-  | { readonly kind: 'apply'; readonly deletes: CopyRows | undefined; readonly puts: readonly CopyRows[] }
+  | ApplyStep
   /** A row gets another key, and keeps the columns that are not named. */
   | {
       readonly kind: 'move';
@@ -24,20 +25,6 @@ export type ChangeStep =
       readonly row: ColumnTexts;
       readonly put: CopyRows;
     };
-
-/** What a row is to have. */
-interface Put {
-  readonly shape: RowShape;
-  readonly texts: readonly (string | null)[];
-}
-
-/** What becomes of the row of one key. */
-interface Change {
-  readonly index: number;
-  /** The key, where what is there has to go, so that columns which are not named get their defaults. */
-  readonly deleted: readonly string[] | undefined;
-  readonly put: Put | undefined;
-}
 
 /** What {@link RowChanges} needs to know. */
 export interface ChangesSetup {
@@ -53,17 +40,21 @@ export interface ChangesSetup {
 export class RowChanges {
   readonly #table: TargetTable;
   readonly #key: readonly string[];
+  readonly #isCanonical: readonly (IsCanonical | undefined)[];
   readonly #mode: WriteMode;
   readonly #reader: RowReader;
   readonly #shapes: RowShapes;
   readonly #refuse: Refuse;
   readonly #known = new Map<RowShape, WrittenShape>();
   readonly #steps: ChangeStep[] = [];
-  #changes = new Map<string, Change>();
+  #changes: KeyedChange[] = [];
+  /** Whether keys that differ as texts may be the same for the server. */
+  #hasSpellings = false;
 
   constructor({ table, key, mode, reader, refuse }: ChangesSetup) {
     this.#table = table;
     this.#key = key;
+    this.#isCanonical = key.map((name) => table.columns.get(name)?.isCanonical);
     this.#mode = mode;
     this.#reader = reader;
     this.#shapes = reader.shapes;
@@ -90,13 +81,13 @@ export class RowChanges {
         'the table was emptied at its source, which only mode: mirror repeats',
       );
     // What came before does not matter any more.
-    this.#changes = new Map();
+    this.#reset();
     this.#steps.splice(0, this.#steps.length, { kind: 'truncate' });
   }
 
   #delete(message: Message, index: number): void {
     const key = this.#keyOf(this.#reader.readKey(message)) ?? this.#scalarKey(message) ?? this.#noKey();
-    this.#changes.set(idOf(key), { index, deleted: key, put: undefined });
+    this.#change(key, { index, put: undefined });
   }
 
   #put(message: Message, index: number): void {
@@ -106,8 +97,7 @@ export class RowChanges {
     const key = keyOf(texts, written) ?? this.#noKey();
     const put = { shape: written.shape, texts };
     const oldKey = this.#oldKey(message);
-    const id = idOf(key);
-    if (oldKey !== undefined && idOf(oldKey) !== id) {
+    if (oldKey !== undefined && idOf(oldKey) !== idOf(key)) {
       this.#closeStep();
       const { columns } = put.shape;
       const row = new CopyText(columns, this.#refuse);
@@ -115,12 +105,12 @@ export class RowChanges {
       this.#steps.push({ kind: 'move', key: oldKey, row: { columns, texts }, put: row.rows() });
       return;
     }
-    const earlier = this.#changes.get(id);
-    this.#changes.set(id, {
-      index,
-      deleted: earlier?.deleted,
-      put: earlier?.put === undefined ? put : this.#merged(earlier.put, put),
-    });
+    this.#change(key, { index, put });
+  }
+
+  #change(key: readonly string[], change: Pick<KeyedChange, 'index' | 'put'>): void {
+    this.#hasSpellings ||= !key.every((text, at) => this.#isCanonical[at]?.(text));
+    this.#changes.push({ ...change, key, id: idOf(key) });
   }
 
   /** The key that the row had before, where a change of it is to be repeated. */
@@ -129,31 +119,16 @@ export class RowChanges {
     return this.#keyOf(this.#reader.readKey(message));
   }
 
-  #merged(earlier: Put, later: Put): Put {
-    if (earlier.shape === later.shape) return later;
-    const texts = new Map(earlier.shape.columns.map((column, at) => [column, earlier.texts[at] ?? null]));
-    for (const [at, column] of later.shape.columns.entries()) texts.set(column, later.texts[at] ?? null);
-    return { shape: this.#shapes.of([...texts.keys()]), texts: [...texts.values()] };
+  #closeStep(): void {
+    if (this.#changes.length === 0) return;
+    const setup = { key: this.#key, shapes: this.#shapes, refuse: this.#refuse };
+    this.#steps.push(applyStep(this.#changes, !this.#hasSpellings, setup));
+    this.#reset();
   }
 
-  #closeStep(): void {
-    if (this.#changes.size === 0) return;
-    const deletes = new CopyText(this.#key, this.#refuse);
-    const puts = new Map<RowShape, CopyText>();
-    for (const { put, index, deleted } of this.#changes.values()) {
-      if (deleted !== undefined) deletes.addTexts(deleted, index);
-      if (put === undefined) continue;
-      const rows = puts.get(put.shape) ?? new CopyText(put.shape.columns, this.#refuse);
-      puts.set(put.shape, rows);
-      rows.addTexts(put.texts, index);
-    }
-    const gone = deletes.rows();
-    this.#steps.push({
-      kind: 'apply',
-      deletes: gone.origins.length === 0 ? undefined : gone,
-      puts: [...puts.values()].map((rows) => rows.rows()),
-    });
-    this.#changes = new Map();
+  #reset(): void {
+    this.#changes = [];
+    this.#hasSpellings = false;
   }
 
   /** Texts of the key's columns; undefined when the row lacks one of them. */

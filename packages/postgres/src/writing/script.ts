@@ -37,10 +37,15 @@ export class Script {
     this.#rows = rows;
   }
 
-  /** Copies rows into a temporary table, and returns its name. */
-  async stage(table: string, rows: CopyRows): Promise<string> {
+  /**
+   * Copies rows into a temporary table, and returns its name.
+   *
+   * @param place the last column of the rows, where the table has none of its name
+   */
+  async stage(table: string, rows: CopyRows, place?: string): Promise<string> {
     if (this.#rows !== undefined) await this.send();
-    const { name, statements } = this.session.stagingTable(table, rows.columns);
+    const columns = place === undefined ? rows.columns : rows.columns.slice(0, -1);
+    const { name, statements } = this.session.stagingTable(table, columns, place);
     this.add(...statements);
     await this.copy(name, rows);
     this.#isStaged = true;

@@ -54,9 +54,16 @@ export class Session {
   /**
    * A temporary table of this connection with these columns of a table, without its constraints, and what makes it where it is
    * not there; empty when it was emptied after its last use.
+   *
+   * @param place a further column, for numbers
    */
-  stagingTable(table: string, columns: readonly string[]): { readonly name: string; readonly statements: string[] } {
-    const id = JSON.stringify([table, ...columns]);
+  stagingTable(
+    table: string,
+    columns: readonly string[],
+    place?: string,
+  ): { readonly name: string; readonly statements: string[] } {
+    const id = JSON.stringify([table, place, ...columns]);
+    const selected = quotedList(columns) + (place === undefined ? '' : `, 0 AS ${quoted(place)}`);
     const name = this.#staging.get(id) ?? `pg_temp.${quoted(`sluice_${this.#stagingCount++}`)}`;
     const statements: string[] = [];
     const [oldest] = this.#staging;
@@ -66,9 +73,7 @@ export class Session {
     }
     this.#staging.set(id, name);
     // Made again where a rollback has undone it.
-    statements.push(
-      `CREATE TEMP TABLE IF NOT EXISTS ${name} AS SELECT ${quotedList(columns)} FROM ${table} WITH NO DATA`,
-    );
+    statements.push(`CREATE TEMP TABLE IF NOT EXISTS ${name} AS SELECT ${selected} FROM ${table} WITH NO DATA`);
     return { name, statements };
   }
 

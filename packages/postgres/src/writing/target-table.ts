@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { type ColumnKind, type ToText, textWriter } from './column-text.js';
+import { canonicalTexts, type IsCanonical } from './key-spelling.js';
 
 /** A column that can be written. */
 export interface TargetColumn {
@@ -14,6 +15,7 @@ export interface TargetColumn {
   readonly toText: ToText;
   /** The same where the source has a text for what is JSON. */
   readonly jsonToText: ToText;
+  readonly isCanonical: IsCanonical;
 }
 
 /** A table as it is now. */
@@ -36,6 +38,7 @@ interface CatalogRow {
   readonly is_generated: boolean;
   readonly is_array: boolean;
   readonly base_type: string;
+  readonly is_deterministic: boolean;
   readonly primary_key: readonly string[];
 }
 
@@ -44,12 +47,14 @@ const catalogQuery = `
   SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, NOT a.attnotnull AS nullable,
     a.atthasdef OR a.attidentity <> '' AS has_default, a.attidentity = 'a' AS is_fixed, a.attgenerated <> '' AS is_generated,
     base.typcategory = 'A' AS is_array, coalesce(item.typname, base.typname) AS base_type,
+    coalesce("collation".collisdeterministic, true) AS is_deterministic,
     ARRAY(SELECT k.attname::text FROM pg_index i
       CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS part(number, place)
       JOIN pg_attribute k ON k.attrelid = i.indrelid AND k.attnum = part.number
       WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY part.place) AS primary_key
   FROM pg_class c
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_collation "collation" ON "collation".oid = a.attcollation
   LEFT JOIN pg_type own ON own.oid = a.atttypid
   LEFT JOIN pg_type base ON base.oid = (
     WITH RECURSIVE made(type, of) AS (
@@ -96,6 +101,12 @@ function columnOf(row: CatalogRow, name: string): TargetColumn {
     isFixed: row.is_fixed,
     toText: textWriter(kind, row.is_array),
     jsonToText: textWriter(kind === 'json' ? 'json text' : kind, row.is_array),
+    isCanonical: canonicalTexts({
+      baseType: row.base_type,
+      type: row.type,
+      isArray: row.is_array,
+      isDeterministic: row.is_deterministic,
+    }),
   };
 }
 

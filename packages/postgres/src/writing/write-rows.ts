@@ -1,5 +1,6 @@
 import { quoted, quotedList } from '../identifier.js';
 import type { CopyRows } from './copy-rows.js';
+import { type ApplyStep, placeColumn } from './keyed-changes.js';
 import type { ChangeStep } from './row-changes.js';
 import { type Progress, Script } from './script.js';
 import type { Session } from './session.js';
@@ -42,8 +43,23 @@ async function change(script: Script, plan: TablePlan, step: ChangeStep): Promis
     await put(script, plan, step.put);
     return;
   }
-  if (step.deletes !== undefined) await remove(script, plan, step.deletes);
-  for (const rows of step.puts) await put(script, plan, rows);
+  const { deletes, puts } = await spelledOneWay(script, plan, step);
+  if (deletes !== undefined) await remove(script, plan, deletes);
+  for (const rows of puts) await put(script, plan, rows);
+}
+
+/** Has the server find the keys that are the same to it: that depends on the column's type and collation. */
+async function spelledOneWay(script: Script, { table, key }: TablePlan, step: ApplyStep): Promise<ApplyStep> {
+  const { spellings } = step;
+  if (spellings === undefined) return step;
+  const staging = await script.stage(table.name, spellings.keys, placeColumn);
+  await script.send();
+  const { rows } = await script.session.query<{ places: readonly number[] }>(
+    `SELECT array_agg(${placeColumn}) AS places FROM ${staging} GROUP BY ${quotedList(key)} HAVING count(*) > 1`,
+    [],
+  );
+  script.add(`TRUNCATE ${staging}`);
+  return rows.length === 0 ? step : spellings.step(rows.map(({ places }) => places));
 }
 
 async function remove(script: Script, { table, key }: TablePlan, rows: CopyRows): Promise<void> {
