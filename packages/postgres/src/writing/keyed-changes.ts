@@ -110,6 +110,9 @@ function stepOf(
 /** The key stays as the row got it, as it does where a row is updated. */
 function merged(earlier: Put, later: Put, { key, shapes }: Pick<KeyedSetup, 'key' | 'shapes'>): Put {
   const { columns } = earlier.shape;
+  const isSpelledAlike = (name: string): boolean =>
+    earlier.texts[columns.indexOf(name)] === later.texts[columns.indexOf(name)];
+  if (earlier.shape === later.shape && key.every(isSpelledAlike)) return later;
   const texts = new Map(columns.map((column, at) => [column, earlier.texts[at] ?? null]));
   for (const [at, column] of later.shape.columns.entries())
     if (!key.includes(column)) texts.set(column, later.texts[at] ?? null);
