@@ -1,5 +1,5 @@
 import type { Discovered, DriverContext, SourceDriver, TeardownRequest } from '@sluice/core/driver';
-import { checkCdcSource, openCdcSource } from './changes/cdc-source.js';
+import { checkCdcSource, openCdcSource } from './changes/cdc-opening.js';
 import { teardownCdcSource } from './changes/cdc-teardown.js';
 import { openClient } from './client.js';
 import { discoverTables } from './discover.js';

@@ -186,6 +186,18 @@ describe.each([15, 18] as const)('what is missing on Postgres %i', (version) => 
     expect(await failureOf(new Reader(driver, { position: reader.position }))).toMatchObject(madeLater);
   });
 
+  it('is a table that is taken out of the publication while its changes are read: that is told once', async () => {
+    const [table, other] = [await database.table('id int primary key'), await database.table('id int primary key')];
+    const config = cdcConfig(database, { tables: [table, other], statusIntervalMs: 50 });
+    const context = testContext();
+    const reader = await started(await openCdc(config, context));
+    await database.rows(`alter publication ${config.publication} drop table ${table}`);
+    await expect.poll(() => context.notices).toEqual([expect.stringContaining(`does not publish ${table} any more`)]);
+    await database.rows(`insert into ${other} values (1)`);
+    await reader.take(1);
+    expect(context.notices).toHaveLength(1);
+  });
+
   it('is nothing that a slot or a publication of others is taken for', async () => {
     const table = await database.table('id int primary key');
     const config = cdcConfig(database, { tables: [table] });

@@ -6,94 +6,24 @@ import type {
   SourceBatch,
   SourceDriver,
 } from '@sluice/core/driver';
-import { ConnectorError } from '@sluice/core/driver';
 import type { Client } from 'pg';
 import { breakAtAbort } from '../break-at-abort.js';
-import { openClient } from '../client.js';
 import { endClient, endsWithin } from '../end-client.js';
 import type { PostgresOptions } from '../options.js';
-import { textSettings } from '../rows/column-types.js';
 import { shapeOf, type TableShape } from '../rows/table-shape.js';
 import { ChangeFilter, type ChangeFilterRules } from '../snapshot/change-filter.js';
 import type { ChangesSettings } from './cdc-config.js';
 import { type CdcPosition, parsePosition } from './cdc-position.js';
 import { CdcReading } from './cdc-reading.js';
-import { checkFreeSlot, checkServer, rowsOnStandby, waitsForPrimary } from './cdc-server.js';
+import { checkServer, rowsOnStandby, waitsForPrimary } from './cdc-server.js';
 import type { Relation } from './pgoutput.js';
-import { checkPublication, createPublication, publicationState } from './publication.js';
+import { unpublished } from './publication.js';
 import { ReplicationStream } from './replication.js';
-import { identify, openReplication, statusInterval } from './replication-client.js';
+import { openReplication, statusInterval } from './replication-client.js';
 import { checkSlot, createSlot, missingSlot, type SlotState, slotState, startIn } from './replication-slot.js';
 import { batchLimits } from './transaction-batches.js';
 
-/** Opens the source: nothing is streamed before it is read. */
-export async function openCdcSource(
-  config: ChangesSettings,
-  options: PostgresOptions,
-  context: DriverContext,
-): Promise<CdcSource> {
-  const { signal } = context;
-  const name = `sluice ${context.pipeline}`;
-  // At the same time as what follows, because a connection takes several answers of the server.
-  const identifying = identify(() => openReplication(config, options, { name, signal }));
-  identifying.catch(() => undefined); // awaited below
-  let catalog: Client | undefined;
-  try {
-    catalog = await openClient(config, options, { name, signal, serverSettings: textSettings });
-    const { isStandby } = await checkServer(catalog);
-    if (config.create && !isStandby) await ensurePublication(catalog, config, (text) => context.notice(text));
-    await checkPublication(catalog, config);
-    return new CdcSource(catalog, await identifying, { config, options, context, isStandby });
-  } catch (error) {
-    await Promise.allSettled([identifying, catalog === undefined ? undefined : endClient(catalog)]);
-    throw error;
-  }
-}
-
-/** Whether everything is there that reading needs; makes nothing. */
-export async function checkCdcSource(
-  config: ChangesSettings,
-  options: PostgresOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const purpose = { name: 'sluice check', signal };
-  const catalog = await openClient(config, options, purpose);
-  try {
-    const { isStandby } = await checkServer(catalog);
-    await identify(() => openReplication(config, options, purpose));
-    const isMissing = (await publicationState(catalog, config.publication)) === 'missing';
-    if (!(config.create && isMissing) || isStandby) await checkPublication(catalog, config);
-    const slot = await slotState(catalog, config.slot);
-    if (slot !== undefined) {
-      checkSlot(slot);
-      startIn(slot, { position: undefined, start: undefined });
-    } else if (isStandby && config.snapshot === 'initial') throw rowsOnStandby();
-    else if (config.create) await checkFreeSlot(catalog, config.slot);
-    else throw missingSlot(config.slot, undefined);
-  } finally {
-    await endClient(catalog);
-  }
-}
-
-async function ensurePublication(
-  catalog: Client,
-  config: ChangesSettings,
-  notice: (text: string) => void,
-): Promise<void> {
-  if ((await publicationState(catalog, config.publication)) !== 'missing') return;
-  if ((await slotState(catalog, config.slot)) !== undefined) {
-    throw new ConnectorError(
-      'not_found',
-      `publication "${config.publication}" does not exist, but replication slot "${config.slot}" does: the changes before a new publication could not be read. Correct the name, or remove the slot with "sluice teardown"`,
-    );
-  }
-  const tables = await createPublication(catalog, config);
-  if (tables.length === 0) return;
-  notice(
-    `the server refuses updates and deletes of ${tables.join(', ')} from now on, because nothing identifies their rows. Give them a primary key, or run: alter table ... replica identity full`,
-  );
-}
-
+/** What a source was opened with. */
 interface Opened {
   readonly config: ChangesSettings;
   readonly options: PostgresOptions;
@@ -121,6 +51,8 @@ export class CdcSource implements SourceDriver {
   #committed: Position | undefined;
   #serverLsn = 0n;
   #waitingBytes: number | undefined;
+  /** Tables that were asked for and are not published, as far as that was told. */
+  #unpublished: ReadonlySet<string> = new Set();
   #watch: NodeJS.Timeout | undefined;
 
   constructor(catalog: Client, identity: string, opened: Opened) {
@@ -284,10 +216,22 @@ export class CdcSource implements SourceDriver {
     try {
       const slot = await this.#inTurn(() => slotState(this.#catalog, this.#opened.config.slot));
       if (slot !== undefined) this.#look(slot);
+      this.#tell(await this.#inTurn(() => unpublished(this.#catalog, this.#opened.config)));
     } catch (error) {
       // The stream need not have noticed that the server is gone.
       this.#reading?.fail(error);
     }
+  }
+
+  /** Who takes a table out of the publication, or drops it, may mean that. */
+  #tell(unpublishedNow: readonly string[]): void {
+    const { config, context } = this.#opened;
+    for (const table of unpublishedNow)
+      if (!this.#unpublished.has(table))
+        context.notice(
+          `publication "${config.publication}" does not publish ${table} any more: its changes are not read`,
+        );
+    this.#unpublished = new Set(unpublishedNow);
   }
 
   async #stopReading(): Promise<void> {

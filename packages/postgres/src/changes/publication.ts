@@ -34,6 +34,13 @@ const unpublishedSql = `
     where t.pubname = $1 and pg_catalog.to_regclass(wanted.quoted) in
       (select c.oid union select relid from pg_catalog.pg_partition_ancestors(c.oid)))`;
 
+/** The tables that the publication has to have and does not have, quoted. */
+export async function unpublished(client: Client, { publication, tables }: PublicationWish): Promise<string[]> {
+  if (tables === undefined) return [];
+  const { rows } = await client.query<{ name: string }>(unpublishedSql, [publication, tables, tables.map(quotedTable)]);
+  return rows.map(({ name }) => quotedTable(name));
+}
+
 /** @throws {ConnectorError} `not_found` when the publication or one of the tables in it is missing */
 export async function checkPublication(
   client: Client,
@@ -47,10 +54,9 @@ export async function checkPublication(
       `publication "${publication}" does not exist. ${where} with: create publication ${quoted(publication)} for ${target}`,
     );
   }
-  if (tables === undefined) return;
-  const { rows } = await client.query<{ name: string }>(unpublishedSql, [publication, tables, tables.map(quotedTable)]);
-  if (rows.length === 0) return;
-  const names = rows.map(({ name }) => quotedTable(name)).join(', ');
+  const missing = await unpublished(client, { publication, tables });
+  if (missing.length === 0) return;
+  const names = missing.join(', ');
   throw new ConnectorError(
     'not_found',
     `publication "${publication}" does not publish ${names}, or there is no such table. Add it with: alter publication ${quoted(publication)} add table ${names}`,

@@ -9,8 +9,9 @@ import {
 import type { Client } from 'pg';
 import { breakAtAbort } from '../break-at-abort.js';
 import type { CdcSourceSettings } from '../changes/cdc-config.js';
+import { openCdcSource } from '../changes/cdc-opening.js';
 import { parsePosition, toPosition } from '../changes/cdc-position.js';
-import { type CdcSource, changesPartition, openCdcSource } from '../changes/cdc-source.js';
+import { type CdcSource, changesPartition } from '../changes/cdc-source.js';
 import { openClient } from '../client.js';
 import { endClient } from '../end-client.js';
 import type { PostgresOptions } from '../options.js';
