@@ -26,8 +26,8 @@ export interface TextRows {
 /** More than the server's own limit, after which it answers. */
 const answerMs = 1000;
 
-/** How many rows come at a time where it is not known whether they are enough. */
-const partRows = 250;
+/** How many rows come at a time where it is not known whether they are enough: few at first, because they may be large. */
+const partRows = { first: 10, most: 250 };
 
 /** A connection that reads, and gives every value as the text that {@link textSettings} makes. */
 export class TextClient {
@@ -91,10 +91,10 @@ export class TextClient {
     const { default: Cursor } = await import('pg-cursor');
     const cursor = this.client.query(new Cursor<TextRow>(text, [...values], { rowMode: 'array' }));
     const rows: TextRow[] = [];
-    for (;;) {
-      const { columns, rows: part } = await this.#answered(nextPart(cursor));
+    for (let wanted = partRows.first; ; wanted = Math.min(2 * wanted, partRows.most)) {
+      const { columns, rows: part } = await this.#answered(nextPart(cursor, wanted));
       rows.push(...part);
-      if (part.length < partRows) return { columns, rows, isAll: true };
+      if (part.length < wanted) return { columns, rows, isAll: true };
       if (!isEnough(part)) continue;
       await this.#answered(this.#closed(cursor));
       return { columns, rows, isAll: false };
@@ -153,9 +153,9 @@ function columnsOf(fields: readonly FieldDef[]): readonly TextColumn[] {
   }));
 }
 
-function nextPart(cursor: Cursor<TextRow>): Promise<TextRows> {
+function nextPart(cursor: Cursor<TextRow>, wanted: number): Promise<TextRows> {
   return new Promise((resolve, reject) => {
-    cursor.read(partRows, (error, rows, result) => {
+    cursor.read(wanted, (error, rows, result) => {
       if (error) reject(error);
       else resolve({ columns: columnsOf(result.fields), rows });
     });

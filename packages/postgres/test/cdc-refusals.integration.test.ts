@@ -2,12 +2,12 @@ import { type PostgresServer, startPostgres } from '@sluice/testkit';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CdcSourceConfig } from '../src/changes/cdc-config.js';
 import { postgres } from '../src/connector.js';
-import { cdcConfig, openCdc, Reader, started, testContext } from './cdc.js';
+import { cdcConfig, openCdc, patience, Reader, started, testContext } from './cdc.js';
 import { useDatabase } from './database.js';
 
 /** How reading from a position ends that has to fail. */
 async function failureOf(reader: Reader): Promise<unknown> {
-  await expect.poll(() => reader.ended).toBe(true);
+  await expect.poll(() => reader.ended, patience).toBe(true);
   return reader.failure;
 }
 
@@ -172,7 +172,7 @@ describe.each([15, 18] as const)('what is missing on Postgres %i', (version) => 
 
   it('is a publication that is dropped while its changes are read', async () => {
     const table = await database.table('id int primary key');
-    const config = cdcConfig(database, { tables: [table], statusIntervalMs: 50 });
+    const config = cdcConfig(database, { tables: [table], statusIntervalMs: 1000 });
     const driver = await openCdc(config);
     const reader = await started(driver);
     await database.rows(`insert into ${table} values (1)`);
@@ -182,6 +182,8 @@ describe.each([15, 18] as const)('what is missing on Postgres %i', (version) => 
     expect(await failureOf(reader)).toMatchObject(madeLater);
     await reader.stop();
     // No position has passed it.
+    const active = 'select from pg_replication_slots where slot_name = $1 and active';
+    await expect.poll(() => database.rows(active, [config.slot]), patience).toEqual([]);
     await database.rows(`create publication ${config.publication} for table ${table}`);
     expect(await failureOf(new Reader(driver, { position: reader.position }))).toMatchObject(madeLater);
   });
@@ -192,7 +194,9 @@ describe.each([15, 18] as const)('what is missing on Postgres %i', (version) => 
     const context = testContext();
     const reader = await started(await openCdc(config, context));
     await database.rows(`alter publication ${config.publication} drop table ${table}`);
-    await expect.poll(() => context.notices).toEqual([expect.stringContaining(`does not publish ${table} any more`)]);
+    await expect
+      .poll(() => context.notices, patience)
+      .toEqual([expect.stringContaining(`does not publish ${table} any more`)]);
     await database.rows(`insert into ${other} values (1)`);
     await reader.take(1);
     expect(context.notices).toHaveLength(1);

@@ -49,8 +49,8 @@ test('keeps a transaction open for a flush that is further away than idleTimeout
   const running = pipeline({
     name: uniqueName('orders'),
     source: waiting,
-    sink: postgres.sink({ url: database.server.url, table, idleTimeoutMs: 1000 }),
-    flush: { intervalMs: 2500 },
+    sink: postgres.sink({ url: database.server.url, table, idleTimeoutMs: 2000 }),
+    flush: { intervalMs: 4000 },
     onEvent: (event) => void (event.type === 'degraded' && degraded.push(event.error)),
   }).run({ signal: stop.signal });
   await expect.poll(() => database.rows(`SELECT id FROM ${table}`), { timeout: 20_000 }).toEqual([{ id: 1 }]);

@@ -20,6 +20,6 @@ test('tells the server often enough for its timeout, and in turn hears of it whi
   expect(await agreed(40_000, 10_000)).toEqual([10_000]);
 });
 
-test('leaves the server some seconds, however often it is told', async () => {
+test('leaves a server that is told more often some seconds, so that it does not take a busy client for dead', async () => {
   expect(await agreed(60_000, 100)).toEqual([100, 'set wal_sender_timeout = 5000']);
 });

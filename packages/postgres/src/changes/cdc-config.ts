@@ -120,7 +120,7 @@ const fields = z
       .max(3_600_000)
       .default(10_000)
       .describe(
-        'How often the server hears of this client; more often where its `wal_sender_timeout` asks for it. For this connection that is set to four intervals (5 s at least) where it is longer or off, and a server that has said nothing for three is gone.',
+        'How often the server hears of this client; more often where its `wal_sender_timeout` asks for it. For this connection `wal_sender_timeout` is set to four intervals, and 5 s at least, where it is longer or off. A server that has said nothing for three intervals is taken for gone, which with less than 1300 may be one that decodes a long transaction of other tables.',
       ),
     snapshotChunkRows: z
       .int()

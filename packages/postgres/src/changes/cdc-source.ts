@@ -153,7 +153,7 @@ export class CdcSource implements SourceDriver {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     const name = `sluice ${context.pipeline}`;
     const client = await openReplication(config, this.#opened.options, { name, signal });
-    const statusIntervalMs = await statusInterval(client, config.statusIntervalMs);
+    const statusIntervalMs = await this.#agreed(client, signal);
     const limits = batchLimits(options);
     const stream = await ReplicationStream.start(client, {
       slot: config.slot,
@@ -174,6 +174,15 @@ export class CdcSource implements SourceDriver {
     this.#look(slot);
     this.watch(statusIntervalMs);
     return this.#reading;
+  }
+
+  async #agreed(client: Client, signal: AbortSignal): Promise<number> {
+    try {
+      return await breakAtAbort(client, signal, () => statusInterval(client, this.statusIntervalMs));
+    } catch (error) {
+      await endClient(client);
+      throw error;
+    }
   }
 
   async #slot(position: CdcPosition | undefined): Promise<SlotState> {

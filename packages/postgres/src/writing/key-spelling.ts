@@ -16,28 +16,32 @@ const isInteger: IsCanonical = (text) => /^(?:0|-?[1-9]\d*)$/.test(text);
 // Trailing blanks do not count in char(n), and beyond n not in varchar(n) either.
 const isUnpadded: IsCanonical = (text) => !text.endsWith(' ');
 
-const canonical: Readonly<Record<string, IsCanonical>> = {
-  bool: (text) => text === 'true' || text === 'false',
-  bpchar: isUnpadded,
-  date: (text) => /^\d{4}-\d\d-\d\d$/.test(text),
-  int2: isInteger,
-  int4: isInteger,
-  int8: isInteger,
-  numeric: isInteger,
-  text: () => true,
-  timestamptz: (text) => /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z$/.test(text),
-  uuid: (text) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(text),
-  varchar: isUnpadded,
-};
+const canonical = new Map<string, IsCanonical>(
+  Object.entries({
+    bool: (text) => text === 'true' || text === 'false',
+    bpchar: isUnpadded,
+    date: (text) => /^\d{4}-\d\d-\d\d$/.test(text),
+    int2: isInteger,
+    int4: isInteger,
+    int8: isInteger,
+    numeric: isInteger,
+    text: () => true,
+    timestamptz: (text) => /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z$/.test(text),
+    uuid: (text) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(text),
+    varchar: isUnpadded,
+  }),
+);
 
 /** What these have to be called to round none of those texts: the name of a domain hides a precision, and a negative scale. */
-const unrounded: Readonly<Record<string, RegExp>> = {
-  numeric: /^numeric(?:\(\d+,\d+\))?$/,
-  timestamptz: /^timestamp with time zone$/,
-};
+const unrounded = new Map<string, RegExp>(
+  Object.entries({
+    numeric: /^numeric(?:\(\d+,\d+\))?$/,
+    timestamptz: /^timestamp with time zone$/,
+  }),
+);
 
 /** Tells canonical texts of a column. Equal values of any other type have to be found by the server. */
 export function canonicalTexts({ baseType, type, isArray, isDeterministic }: KeyType): IsCanonical {
-  const isExact = !isArray && isDeterministic && unrounded[baseType]?.test(type) !== false;
-  return (isExact ? canonical[baseType] : undefined) ?? (() => false);
+  const isExact = !isArray && isDeterministic && unrounded.get(baseType)?.test(type) !== false;
+  return (isExact ? canonical.get(baseType) : undefined) ?? (() => false);
 }

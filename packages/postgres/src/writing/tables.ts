@@ -15,6 +15,8 @@ export interface TablePlan {
   readonly table: TargetTable;
   readonly key: readonly string[];
   readonly steps: readonly (AppendStep | ChangeStep)[];
+  /** Whether changes come again after a crash, because their position is not stored with the rows. */
+  readonly mayRepeat: boolean;
 }
 
 /** What a write does, and which of its messages it cannot do. */
@@ -56,7 +58,7 @@ export class Tables {
     const refused: { index: number; error: unknown }[] = [];
     const refuse: Refuse = (index, error) => {
       if (!(error instanceof ConnectorError) && !(error instanceof RangeError)) throw error;
-      refused.push({ index, error });
+      if (!refused.some((each) => each.index === index)) refused.push({ index, error });
     };
     const tables: TablePlan[] = [];
     for (const [name, its] of this.#byTable(messages, refuse)) {
@@ -115,7 +117,7 @@ export class Tables {
         refuse(index, error);
       }
     }
-    return { table, key: [], steps: rows.steps() };
+    return { table, key: [], steps: rows.steps(), mayRepeat: !this.#config.atomic };
   }
 
   #changes(table: TargetTable, { messages, indexes }: Messages, refuse: Refuse): TablePlan | undefined {
@@ -131,7 +133,7 @@ export class Tables {
         refuse(index, error);
       }
     }
-    return { table, key, steps: changes.steps() };
+    return { table, key, steps: changes.steps(), mayRepeat: !this.#config.atomic };
   }
 
   #mustEvolve(table: TargetTable, { shape }: Row): boolean {

@@ -82,23 +82,24 @@ async function put(script: Script, { table, key }: TablePlan, rows: CopyRows): P
 }
 
 /**
- * Gives a row its new key and values. Returns whether that was done: there may be no such row, or one that has the new key already,
- * because the change was made before and comes again.
+ * Gives a row its new key and values. Returns whether that was done: there may be no such row or, where changes may come again, one
+ * that has the new key already, because this one was made before. Where they may not, that is refused: keys that are handed on from row
+ * to row, under a constraint that is checked late, would lose a row each.
  */
 async function moved(
   session: Session,
-  { table, key }: TablePlan,
+  { table, key, mayRepeat }: TablePlan,
   { row, key: oldKey }: Extract<ChangeStep, { kind: 'move' }>,
 ): Promise<boolean> {
   const columns = row.columns.filter((column) => key.includes(column) || !isFixed(table, column));
   const change = columns.map((column, at) => `${quoted(column)} = $${at + 1}`).join(', ');
   const isNew = key.map((column) => `${quoted(column)} = $${columns.indexOf(column) + 1}`).join(' AND ');
   const isOld = sameKey(key, columns.length + 1);
-  const { rowCount } = await session.query(
-    `UPDATE ${table.name} SET ${change} WHERE ${isOld}
-     AND NOT EXISTS (SELECT FROM ${table.name} WHERE ${isNew} AND NOT (${isOld}))`,
-    [...columns.map((column) => row.texts[row.columns.indexOf(column)] ?? null), ...oldKey],
-  );
+  const isFree = mayRepeat ? `AND NOT EXISTS (SELECT FROM ${table.name} WHERE ${isNew} AND NOT (${isOld}))` : '';
+  const { rowCount } = await session.query(`UPDATE ${table.name} SET ${change} WHERE ${isOld} ${isFree}`, [
+    ...columns.map((column) => row.texts[row.columns.indexOf(column)] ?? null),
+    ...oldKey,
+  ]);
   return rowCount !== 0;
 }
 
