@@ -12,8 +12,8 @@ const maxBatchBytes = 512 * 1024;
 
 /**
  * The limits of a read, lowered to what lives briefly. With 1 MiB, so many rows were alive at once that V8 let its young generation grow to
- * its largest size, and in one run of four made all rows in the old one: one transaction of 1,000,000 rows then took 208 or 280 MiB,
- * with half of it 155, and no more time.
+ * its largest size, and in some runs made all rows in the old one: one transaction of 1,000,000 rows then took 208 or 280 MiB. With half
+ * of it single runs take 155 and no more time; the old one was still seen in a round of the benchmark.
  */
 export function batchLimits({ maxMessages, maxBytes }: BatchLimits): BatchLimits {
   return { maxMessages, maxBytes: Math.min(maxBytes, maxBatchBytes) };
