@@ -2,8 +2,7 @@ import type { SourceBatch } from '@sluice/core/driver';
 import { expect, test } from 'vitest';
 import { CdcReading } from '../src/changes/cdc-reading.js';
 import { decodePgoutput } from '../src/changes/pgoutput.js';
-import type { Received } from '../src/changes/received-queue.js';
-import type { ReplicationStream } from '../src/changes/replication.js';
+import type { Received, ReplicationStream } from '../src/changes/replication.js';
 import { int16, int32, int64, join } from './pgoutput-bytes.js';
 
 test('ends with the reason at a change that cannot be read, and gives no position behind it', async () => {
@@ -12,8 +11,12 @@ test('ends with the reason at a change that cannot be read, and gives no positio
     join('B', int64(100n), int64(0n), int32(7)),
     join('I', int32(1), 'N', int16(2)),
     join('C', [0], int64(100n), int64(110n), int64(0n)),
-  ].map((bytes): Received => ({ kind: 'change', message: decodePgoutput(bytes), bytes: bytes.length }));
-  const stream = { take: () => messages.shift() } as unknown as ReplicationStream; // all that is used of it
+  ];
+  const take = (): Received | undefined => {
+    const next = messages.shift();
+    return next && decodePgoutput(next);
+  };
+  const stream = { take } as unknown as ReplicationStream; // all that is used of it
   const reading = new CdcReading(
     stream,
     { lsn: 50n, rows: 0, isNew: false },

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PgoutputMessage } from '../src/changes/pgoutput.js';
-import type { Received } from '../src/changes/received-queue.js';
-import type { ReplicationStream } from '../src/changes/replication.js';
+import type { OldRow, PgoutputMessage, RowMessage, Tuple } from '../src/changes/pgoutput.js';
+import type { Received, ReplicationStream } from '../src/changes/replication.js';
 import { ChangeFilter } from '../src/snapshot/change-filter.js';
 import type { Ask } from '../src/snapshot/key-places.js';
 import { parseSnapshot } from '../src/snapshot/server-snapshot.js';
@@ -36,18 +35,19 @@ const begin = (transactionId: number): PgoutputMessage => ({
   commitTime: 0n,
   transactionId,
 });
-const insert = (id: number): PgoutputMessage => ({ kind: 'insert', relation: 1, row: [String(id), '0'] });
-const remove = (id: number): PgoutputMessage => ({
-  kind: 'delete',
+const row = (operation: RowMessage['operation'], old: OldRow | undefined, values: Tuple | undefined): RowMessage => ({
+  kind: 'row',
+  operation,
   relation: 1,
-  old: { kind: 'key', row: [String(id), null] },
+  old,
+  row: values,
+  bytes: 1,
 });
-const update = (from: number | undefined, to: number): PgoutputMessage => ({
-  kind: 'update',
-  relation: 1,
-  old: from === undefined ? undefined : { kind: 'key', row: [String(from), null] },
-  row: [String(to), '1'],
-});
+const keyed = (id: number): OldRow => ({ kind: 'key', row: [String(id), null] });
+const insert = (id: number): RowMessage => row('create', undefined, [String(id), '0']);
+const remove = (id: number): PgoutputMessage => row('delete', keyed(id), undefined);
+const update = (from: number | undefined, to: number): PgoutputMessage =>
+  row('update', from === undefined ? undefined : keyed(from), [String(to), '1']);
 
 /** What is left of a stream, in short. */
 async function left(...messages: readonly PgoutputMessage[]): Promise<unknown[]> {
@@ -59,17 +59,13 @@ async function left(...messages: readonly PgoutputMessage[]): Promise<unknown[]>
     replicaIdentity: 'd',
     columns,
   };
-  const waiting: Received[] = [relation, ...messages].map((message) => ({ kind: 'change', message, bytes: 1 }));
+  const waiting: Received[] = [relation, ...messages];
   const stream = { take: () => waiting.shift() } as unknown as ReplicationStream; // all that is used of it
   const filter = new ChangeFilter({ tables: new Map([[1, table]]), until: 1000n }, ask);
   const found: unknown[] = [];
   for (let next = await filter.take(stream); next !== undefined; next = await filter.take(stream)) {
-    if (next.kind === 'keepalive') continue;
-    const { message } = next;
-    if (message.kind === 'insert') found.push(['insert', message.row[0]]);
-    else if (message.kind === 'update') found.push(['update', message.row[0]]);
-    else if (message.kind === 'delete') found.push(['delete', message.old.row[0]]);
-    else if (message.kind === 'seen' || message.kind === 'truncate') found.push(message.kind);
+    if (next.kind === 'row') found.push([next.operation, (next.row ?? next.old?.row)?.[0]]);
+    else if (next.kind === 'seen' || next.kind === 'truncate') found.push(next.kind);
   }
   return found;
 }
@@ -78,7 +74,7 @@ describe('ChangeFilter', () => {
   it('leaves out what all snapshots see, and passes what none does', async () => {
     expect(await left(begin(99), insert(1), update(1, 20), remove(20))).toEqual(['seen', 'seen', 'seen']);
     expect(await left(begin(200), insert(1), update(1, 20), remove(20))).toEqual([
-      ['insert', '1'],
+      ['create', '1'],
       ['update', '20'],
       ['delete', '20'],
     ]);
@@ -95,28 +91,28 @@ describe('ChangeFilter', () => {
         remove(4),
         remove(13),
       ),
-    ).toEqual([['insert', '10'], 'seen', ['update', '3'], 'seen', ['delete', '4'], 'seen']);
+    ).toEqual([['create', '10'], 'seen', ['update', '3'], 'seen', ['delete', '4'], 'seen']);
   });
 
   it('makes of a move between ranges what the other range has not seen of it', async () => {
     expect(await left(begin(150), update(1, 20))).toEqual([['delete', '1']]);
-    expect(await left(begin(150), update(20, 1))).toEqual([['insert', '1']]);
+    expect(await left(begin(150), update(20, 1))).toEqual([['create', '1']]);
     expect(await left(begin(150), update(1, 2), update(20, 21))).toEqual([['update', '2'], 'seen']);
   });
 
   it('passes tables that were not read, and everything from the end of the snapshots on', async () => {
-    expect(await left(begin(99), { kind: 'insert', relation: 2, row: ['1', '0'] })).toEqual([['insert', '1']]);
-    expect(await left(begin(99), { kind: 'truncate', relations: [1] })).toEqual(['seen']);
-    expect(await left(begin(99), { kind: 'truncate', relations: [1, 2] })).toEqual(['seen', 'truncate']);
-    expect(await left(begin(150), insert(20), begin(300), insert(20))).toEqual(['seen', ['insert', '20']]);
+    expect(await left(begin(99), { ...insert(1), relation: 2 })).toEqual([['create', '1']]);
+    expect(await left(begin(99), { kind: 'truncate', relations: [1], bytes: 1 })).toEqual(['seen']);
+    expect(await left(begin(99), { kind: 'truncate', relations: [1, 2], bytes: 1 })).toEqual(['seen', 'truncate']);
+    expect(await left(begin(150), insert(20), begin(300), insert(20))).toEqual(['seen', ['create', '20']]);
   });
 
   it('tells when it is not needed any more', async () => {
-    const waiting: Received[] = [begin(1000)].map((message) => ({ kind: 'change', message, bytes: 1 }));
+    const waiting: Received[] = [begin(1000)];
     const stream = { take: () => waiting.shift() } as unknown as ReplicationStream; // all that is used of it
     const filter = new ChangeFilter({ tables: new Map(), until: 1000n }, ask);
     expect(filter.isOver).toBe(false);
-    expect(await filter.take(stream)).toMatchObject({ message: { kind: 'begin' } });
+    expect(await filter.take(stream)).toMatchObject({ kind: 'begin' });
     expect(filter.isOver).toBe(true);
   });
 });

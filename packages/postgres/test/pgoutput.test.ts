@@ -46,19 +46,26 @@ describe('decodePgoutput', () => {
   });
 
   it('tells a value, an empty one, NULL and an unchanged stored-away one apart', () => {
-    expect(decodePgoutput(join('I', int32(1), 'N', tuple('ä', '', null, undefined)))).toEqual({
-      kind: 'insert',
+    const bytes = join('I', int32(1), 'N', tuple('ä', '', null, undefined));
+    expect(decodePgoutput(bytes)).toEqual({
+      kind: 'row',
+      operation: 'create',
       relation: 1,
+      old: undefined,
       row: ['ä', '', null, undefined],
+      bytes: bytes.length,
     });
   });
 
   it('reads an update without an old row, with its key, and with all of it', () => {
-    expect(decodePgoutput(join('U', int32(1), 'N', tuple('2', 'b')))).toEqual({
-      kind: 'update',
+    const bytes = join('U', int32(1), 'N', tuple('2', 'b'));
+    expect(decodePgoutput(bytes)).toEqual({
+      kind: 'row',
+      operation: 'update',
       relation: 1,
       old: undefined,
       row: ['2', 'b'],
+      bytes: bytes.length,
     });
     expect(decodePgoutput(join('U', int32(1), 'K', tuple('1', null), 'N', tuple('2', 'b')))).toMatchObject({
       old: { kind: 'key', row: ['1', null] },
@@ -71,19 +78,21 @@ describe('decodePgoutput', () => {
   });
 
   it('reads a delete with the key and with all of the row', () => {
-    expect(decodePgoutput(join('D', int32(1), 'K', tuple('1', null)))).toEqual({
-      kind: 'delete',
+    const bytes = join('D', int32(1), 'K', tuple('1', null));
+    expect(decodePgoutput(bytes)).toEqual({
+      kind: 'row',
+      operation: 'delete',
       relation: 1,
       old: { kind: 'key', row: ['1', null] },
+      row: undefined,
+      bytes: bytes.length,
     });
     expect(decodePgoutput(join('D', int32(1), 'O', tuple('1', 'a')))).toMatchObject({ old: { kind: 'full' } });
   });
 
   it('reads the tables of a truncate in their order', () => {
-    expect(decodePgoutput(join('T', int32(2), [3], int32(9), int32(8)))).toEqual({
-      kind: 'truncate',
-      relations: [9, 8],
-    });
+    const bytes = join('T', int32(2), [3], int32(9), int32(8));
+    expect(decodePgoutput(bytes)).toEqual({ kind: 'truncate', relations: [9, 8], bytes: bytes.length });
   });
 
   it('leaves out what holds no data of a table', () => {
@@ -91,9 +100,15 @@ describe('decodePgoutput', () => {
       expect(decodePgoutput(join(letter, int16(1)))).toEqual({ kind: 'other' });
   });
 
-  it('gives what it cannot read with the reason, because nobody could catch an error', () => {
+  it('refuses what it cannot read, and says why', () => {
     const tooShort = join('I', int32(1), 'N', int16(2));
-    expect(decodePgoutput(tooShort)).toEqual({ kind: 'unreadable', error: expect.any(RangeError) });
+    expect(() => decodePgoutput(tooShort)).toThrow(
+      expect.objectContaining({
+        code: 'unsupported',
+        message: expect.stringContaining('out of range'),
+        cause: expect.any(RangeError),
+      }),
+    );
   });
 
   it('holds nothing of the bytes', () => {

@@ -1,10 +1,10 @@
 import { ConnectorError, type Position, type SourceBatch } from '@sluice/core/driver';
 import { type RowChange, type TransactionMark, toChangeMessage } from '../rows/change-message.js';
 import type { TableShape } from '../rows/table-shape.js';
-import type { ChangeFilter, Filtered, FilteredMessage } from '../snapshot/change-filter.js';
+import type { ChangeFilter, Filtered } from '../snapshot/change-filter.js';
 import { type CdcPosition, parsePosition, toPosition } from './cdc-position.js';
 import { formatLsn } from './lsn.js';
-import type { Begin, Relation, Unreadable } from './pgoutput.js';
+import type { Begin, Relation } from './pgoutput.js';
 import { postgresEpochMs, type ReplicationStream } from './replication.js';
 import { type BatchLimits, TransactionBatches } from './transaction-batches.js';
 
@@ -65,12 +65,7 @@ export class CdcReading {
         else yield this.#toYield(batch);
         continue;
       }
-      if (received.kind === 'keepalive') {
-        this.#batches.advance(received.lsn);
-        this.#isUrgent ||= received.replyRequested;
-        continue;
-      }
-      const working = this.#receive(received.message, received.bytes);
+      const working = this.#receive(received);
       if (working !== undefined) await working;
       for (let batch = this.#batches.full(); batch !== undefined; batch = this.#batches.full())
         yield this.#toYield(batch);
@@ -117,8 +112,12 @@ export class CdcReading {
     return { ...batch, lag: behind > 0n ? Number(behind) : 0 };
   }
 
-  #receive(message: FilteredMessage, bytes: number): Promise<void> | undefined {
+  #receive(message: Filtered): Promise<void> | undefined {
     switch (message.kind) {
+      case 'keepalive':
+        this.#batches.advance(message.lsn);
+        this.#isUrgent ||= message.replyRequested;
+        return undefined;
       case 'begin':
         this.#mark = markOf(message);
         this.#batches.begin(message.commitLsn, this.#mark);
@@ -128,21 +127,13 @@ export class CdcReading {
         return undefined;
       case 'relation':
         return this.#surroundings.shapeOf(message).then((shape) => void this.#shapes.set(message.id, shape));
-      case 'insert':
-        this.#add(message.relation, { operation: 'create', old: undefined, row: message.row }, bytes);
-        return undefined;
-      case 'update':
-        this.#add(message.relation, { operation: 'update', old: message.old, row: message.row }, bytes);
-        return undefined;
-      case 'delete':
-        this.#add(message.relation, { operation: 'delete', old: message.old, row: undefined }, bytes);
+      case 'row':
+        this.#add(message.relation, message);
         return undefined;
       case 'truncate':
         for (const id of message.relations)
-          this.#add(id, { operation: 'truncate', old: undefined, row: undefined }, bytes);
+          this.#add(id, { operation: 'truncate', old: undefined, row: undefined, bytes: message.bytes });
         return undefined;
-      case 'unreadable':
-        throw unreadable(message);
       case 'seen':
         if (!this.#batches.skip()) this.#batches.leaveOut();
         return undefined;
@@ -151,12 +142,12 @@ export class CdcReading {
     }
   }
 
-  #add(relation: number, change: RowChange, bytes: number): void {
+  #add(relation: number, change: RowChange & { readonly bytes: number }): void {
     if (this.#batches.skip()) return;
     const shape = this.#shapes.get(relation);
     if (shape === undefined)
       throw new ConnectorError('internal', `the server sent a row of table ${relation} before it described the table`);
-    const held = bytes + bytesPerRow + bytesPerColumn * shape.columns.length;
+    const held = change.bytes + bytesPerRow + bytesPerColumn * shape.columns.length;
     this.#batches.add(toChangeMessage(shape, change, this.#mark), held);
   }
 }
@@ -174,10 +165,4 @@ function markOf({ commitLsn, commitTime, transactionId }: Begin): TransactionMar
     ],
     timestamp,
   };
-}
-
-function unreadable({ error }: Unreadable): ConnectorError {
-  const reason = error instanceof Error ? error.message : String(error);
-  const text = `a change cannot be read (${reason}). A column whose values are texts of more than 512 MiB has to be left out of the publication`;
-  return new ConnectorError('unsupported', text, { cause: error });
 }

@@ -1,22 +1,22 @@
-import type { PgoutputMessage } from './pgoutput.js';
-
-/** What came from the server, in order. */
-export type Received =
-  | { readonly kind: 'change'; readonly message: PgoutputMessage; readonly bytes: number }
-  /** Everything that was committed before `lsn` was sent before this. */
-  | { readonly kind: 'keepalive'; readonly lsn: bigint; readonly replyRequested: boolean };
+/** Everything that was committed before `lsn` was sent before this. */
+export interface Keepalive {
+  readonly kind: 'keepalive';
+  readonly lsn: bigint;
+  readonly replyRequested: boolean;
+}
 
 /**
  * What came and is not taken yet, first in, first out. What is taken is let go at once, because a queue that is filled as fast as it is
- * emptied, as with a slow sink, never becomes empty.
+ * emptied, as with a slow sink, never becomes empty. Changes wait as bytes, so that what waits needs about the memory that
+ * {@link ReceivedQueue.bytes} says.
  */
 export class ReceivedQueue {
-  #incoming: Received[] = [];
+  #incoming: (Buffer | Keepalive)[] = [];
   /** The oldest last. */
-  #outgoing: Received[] = [];
+  #outgoing: (Buffer | Keepalive)[] = [];
   #bytes = 0;
 
-  /** Of the changes, as they came. */
+  /** Of the changes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -25,28 +25,32 @@ export class ReceivedQueue {
     return this.#incoming.length === 0 && this.#outgoing.length === 0;
   }
 
-  pushChange(message: PgoutputMessage, bytes: number): void {
-    this.#bytes += bytes;
-    this.#incoming.push({ kind: 'change', message, bytes });
+  /** Keeps a copy: pg writes what it reads next over the same bytes. */
+  pushChange(bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    this.#incoming.push(Buffer.from(bytes));
   }
 
   /** One of several in a row is enough, so that they need no memory while nobody takes them. */
   pushKeepalive(lsn: bigint, replyRequested: boolean): void {
     const last = this.#incoming.at(-1);
-    const isRepeated = last?.kind === 'keepalive';
-    if (isRepeated) this.#incoming.pop();
-    const isUrgent = replyRequested || (isRepeated && last.replyRequested);
-    this.#incoming.push({ kind: 'keepalive', lsn, replyRequested: isUrgent });
+    const repeated = Buffer.isBuffer(last) ? undefined : last;
+    if (repeated !== undefined) this.#incoming.pop();
+    this.#incoming.push({
+      kind: 'keepalive',
+      lsn,
+      replyRequested: replyRequested || repeated?.replyRequested === true,
+    });
   }
 
   /** Undefined when nothing waits. */
-  take(): Received | undefined {
+  take(): Buffer | Keepalive | undefined {
     if (this.#outgoing.length === 0) {
       this.#outgoing = this.#incoming.reverse();
       this.#incoming = [];
     }
     const next = this.#outgoing.pop();
-    if (next?.kind === 'change') this.#bytes -= next.bytes;
+    if (Buffer.isBuffer(next)) this.#bytes -= next.length;
     return next;
   }
 

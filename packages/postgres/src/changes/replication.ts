@@ -6,8 +6,8 @@ import { endClient, endsWithin } from '../end-client.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
 import { formatLsn } from './lsn.js';
-import { decodePgoutput } from './pgoutput.js';
-import { type Received, ReceivedQueue } from './received-queue.js';
+import { decodePgoutput, type PgoutputMessage } from './pgoutput.js';
+import { type Keepalive, ReceivedQueue } from './received-queue.js';
 
 /**
  * Logical replication over a connection of `pg`: https://www.postgresql.org/docs/current/protocol-replication.html
@@ -26,6 +26,9 @@ export interface ReplicationRequest {
   /** Starting is given up when it is aborted. */
   readonly signal: AbortSignal;
 }
+
+/** What comes from the server. */
+export type Received = PgoutputMessage | Keepalive;
 
 interface Notice {
   readonly code: string | undefined;
@@ -111,7 +114,11 @@ export class ReplicationStream {
     this.#timer = setInterval(this.#tick, statusIntervalMs);
   }
 
-  /** The next thing that came; undefined when nothing waits. */
+  /**
+   * The next thing that came; undefined when nothing waits.
+   *
+   * @throws ConnectorError why the stream has ended, after everything that came before it
+   */
   take(): Received | undefined {
     const next = this.#queue.take();
     if (next === undefined && this.#failure !== undefined && !this.#stopping) throw this.#failure.error;
@@ -119,7 +126,7 @@ export class ReplicationStream {
       this.#isFull = false;
       this.#readOn();
     }
-    return next;
+    return Buffer.isBuffer(next) ? decodePgoutput(next) : next;
   }
 
   /** Resolves when something waits, the stream has failed, or the signal is aborted. */
@@ -168,7 +175,7 @@ export class ReplicationStream {
     if (this.#stopping || this.#failure !== undefined) return;
     if (chunk[0] === xLogData) {
       this.#hear(chunk.readBigUInt64BE(1));
-      this.#queue.pushChange(decodePgoutput(chunk, xLogDataHeader), chunk.length);
+      this.#queue.pushChange(chunk.subarray(xLogDataHeader));
     } else if (chunk[0] === keepalive) {
       const lsn = chunk.readBigUInt64BE(1);
       this.#hear(lsn);

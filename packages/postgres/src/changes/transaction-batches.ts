@@ -11,9 +11,8 @@ export interface BatchLimits {
 const maxBatchBytes = 512 * 1024;
 
 /**
- * The limits of a read, lowered to what lives briefly. With 1 MiB, so many rows were alive at once that V8 let its young generation grow to
- * its largest size, and in some runs made all rows in the old one: one transaction of 1,000,000 rows then took 208 or 280 MiB. With half
- * of it single runs take 155 and no more time; the old one was still seen in a round of the benchmark.
+ * The limits of a read, lowered to what lives briefly: with 1 MiB, so many rows are alive at once that V8 lets its young generation grow to
+ * its largest size, and one transaction of 1,000,000 rows takes 204 to 226 MiB. With half of it, it takes 154 to 174, and no more time.
  */
 export function batchLimits({ maxMessages, maxBytes }: BatchLimits): BatchLimits {
   return { maxMessages, maxBytes: Math.min(maxBytes, maxBatchBytes) };
@@ -53,8 +52,11 @@ export class TransactionBatches {
   #rows = 0;
   /** Whether rows were left out behind the last released one, so that positions go on with a new stretch. */
   #isGap = false;
-  /** The newest row, held back until it is known whether it is the last of its transaction, and rows left out behind it. */
-  #held: { readonly message: Message; readonly bytes: number; leftOut: number } | undefined;
+  /** The newest row, held back until it is known whether it is the last of its transaction. */
+  #held: Message | undefined;
+  #heldBytes = 0;
+  /** Rows left out behind it. */
+  #leftOut = 0;
   #moved = false;
 
   constructor(from: CdcPosition, limits: BatchLimits) {
@@ -86,8 +88,10 @@ export class TransactionBatches {
 
   /** The next row of the transaction that has begun; `bytes` is what the message holds. */
   add(message: Message, bytes: number): void {
-    this.#release(this.#held?.message);
-    this.#held = { message, bytes, leftOut: 0 };
+    this.#release(this.#held);
+    this.#held = message;
+    this.#heldBytes = bytes;
+    this.#leftOut = 0;
   }
 
   /** Counts the next row of the transaction, and leaves it out. */
@@ -95,11 +99,11 @@ export class TransactionBatches {
     if (this.#held === undefined) {
       this.#rows++;
       this.#isGap = true;
-    } else this.#held.leftOut++;
+    } else this.#leftOut++;
   }
 
   commit(endLsn: bigint): void {
-    const last = this.#held?.message;
+    const last = this.#held;
     this.#release(last && { ...last, headers: [...last.headers, lastHeader] });
     const stretch = this.#stretches.at(-1);
     if (stretch !== undefined && stretch.commitLsn === this.#commitLsn) stretch.endLsn = endLsn;
@@ -116,9 +120,9 @@ export class TransactionBatches {
 
   /** A batch when a limit is reached: of whole transactions if there is one, else of a part of the one that is under way. */
   full(): SourceBatch | undefined {
-    const waiting = this.#held?.bytes ?? 0;
     const count = this.#messages.length + (this.#held === undefined ? 0 : 1);
-    const isFull = count > this.#limits.maxMessages || (this.#bytes + waiting > this.#limits.maxBytes && count > 1);
+    const bytes = this.#bytes + (this.#held === undefined ? 0 : this.#heldBytes);
+    const isFull = count > this.#limits.maxMessages || (bytes > this.#limits.maxBytes && count > 1);
     if (isFull) return this.#cut(this.#wholeTransactions() || this.#messages.length);
     const isComplete = this.#held === undefined && !this.inTransaction;
     if (!isComplete || (count < this.#limits.maxMessages && this.#bytes < this.#limits.maxBytes)) return undefined;
@@ -138,19 +142,19 @@ export class TransactionBatches {
     return { messages: [], position: toPosition({ lsn: this.#boundary, rows: 0 }), bytes: 0 };
   }
 
+  /** Adds the row that was held back, if there is one, as this message. */
   #release(message: Message | undefined): void {
-    const held = this.#held;
-    if (message === undefined || held === undefined) return;
+    if (message === undefined) return;
     const last = this.#stretches.at(-1);
     if (last === undefined || last.commitLsn !== this.#commitLsn || this.#isGap) {
       const from = this.#messages.length;
       this.#stretches.push({ from, commitLsn: this.#commitLsn, rowsBefore: this.#rows, endLsn: undefined });
     }
     this.#messages.push(message);
-    this.#sizes.push(held.bytes);
-    this.#bytes += held.bytes;
-    this.#rows += 1 + held.leftOut;
-    this.#isGap = held.leftOut > 0;
+    this.#sizes.push(this.#heldBytes);
+    this.#bytes += this.#heldBytes;
+    this.#rows += 1 + this.#leftOut;
+    this.#isGap = this.#leftOut > 0;
     this.#held = undefined;
   }
 

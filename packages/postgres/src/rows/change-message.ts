@@ -1,4 +1,4 @@
-import type { Header, Message, Operation, Value } from '@sluice/core/driver';
+import { createMessage, type Header, type Message, type Operation, type Value } from '@sluice/core/driver';
 import type { OldRow, Tuple } from '../changes/pgoutput.js';
 import { type Row, setField } from './row.js';
 import type { TableShape } from './table-shape.js';
@@ -11,13 +11,6 @@ export interface RowChange {
   readonly row: Tuple | undefined;
 }
 
-/** The same with values in place of texts. */
-export interface RowValues {
-  readonly operation: Operation;
-  readonly before: Row | undefined;
-  readonly payload: Row | null;
-}
-
 /** What the messages of a transaction have in common. */
 export interface TransactionMark {
   readonly headers: readonly Header[];
@@ -25,21 +18,28 @@ export interface TransactionMark {
   readonly timestamp: number;
 }
 
-/** Makes a message of a change of a row, or of the truncation of a table. */
-export function toChangeMessage(shape: TableShape, change: RowChange, mark: TransactionMark): Message {
-  const before = change.old === undefined ? undefined : oldRow(shape, change.old);
-  const payload = change.row === undefined ? null : newRow(shape, change.row, before);
-  return toRowMessage(shape, { operation: change.operation, before, payload }, mark);
-}
+/** Messages are copies of it, for the reason that is told where changes are decoded. */
+const blankMessage = createMessage({});
 
-/** Makes a message of rows whose values are converted. */
-export function toRowMessage(
+/** Makes a message of a change of a row, or of the truncation of a table. */
+export function toChangeMessage(
   shape: TableShape,
-  { operation, before, payload }: RowValues,
+  change: RowChange,
   { headers, timestamp }: TransactionMark,
 ): Message {
   const { schema, topic } = shape;
-  return { topic, key: keyOf(shape, payload ?? before), payload, headers, timestamp, operation, before, schema };
+  const { operation } = change;
+  const before = change.old === undefined ? undefined : oldRow(shape, change.old);
+  const payload = change.row === undefined ? null : newRow(shape, change.row, before);
+  const key = keyOf(shape, payload ?? before);
+  return { ...blankMessage, topic, key, payload, headers, timestamp, operation, before, schema };
+}
+
+/** Makes a message of a row that was there. */
+export function toSnapshotMessage(shape: TableShape, payload: Row, { headers, timestamp }: TransactionMark): Message {
+  const { schema, topic } = shape;
+  const key = keyOf(shape, payload);
+  return { ...blankMessage, topic, key, payload, headers, timestamp, operation: 'snapshot', schema };
 }
 
 /** The row of these texts. A value that did not change and was not sent is absent, unless the old row holds it. */

@@ -1,7 +1,6 @@
 import { ConnectorError } from '@sluice/core/driver';
-import type { OldRow, PgoutputMessage, Relation, Tuple } from '../changes/pgoutput.js';
-import type { Received } from '../changes/received-queue.js';
-import type { ReplicationStream } from '../changes/replication.js';
+import type { OldRow, Relation, RowMessage, Truncate, Tuple } from '../changes/pgoutput.js';
+import type { Received, ReplicationStream } from '../changes/replication.js';
 import type { KeyTexts } from './chunk-position.js';
 import { type Ask, placesOf } from './key-places.js';
 import { type ServerSnapshot, sees } from './server-snapshot.js';
@@ -33,13 +32,14 @@ export interface ChangeFilterRules {
   readonly until: bigint;
 }
 
-/** A message of the server, or a row that is not to be told. */
-export type FilteredMessage = PgoutputMessage | { readonly kind: 'seen' };
+/** What comes from the server, with rows that are not to be told. */
+export type Filtered = Received | Seen;
 
-/** What comes from the server, with changes that are not to be told. */
-export type Filtered =
-  | Received
-  | { readonly kind: 'change'; readonly message: FilteredMessage; readonly bytes: number };
+interface Seen {
+  readonly kind: 'seen';
+}
+
+const seenRow: Seen = { kind: 'seen' };
 
 /** How much is looked at in one go. */
 const maxGathered = 1000;
@@ -51,7 +51,7 @@ interface Open {
   readonly seen: readonly boolean[];
   readonly oldKey: KeyTexts | undefined;
   readonly newKey: KeyTexts | undefined;
-  readonly change: Received & { readonly kind: 'change' };
+  readonly change: RowMessage;
 }
 
 /**
@@ -94,58 +94,51 @@ export class ChangeFilter {
     while (gathered.length < maxGathered && !this.#isOver) {
       const received = stream.take();
       if (received === undefined) break;
-      if (received.kind === 'keepalive') gathered.push(received);
-      else gathered.push(...this.#judge(received.message, received));
+      gathered.push(...this.#judge(received));
     }
     return await this.#decide(gathered);
   }
 
   /** What is said of a change without asking for the place of its key. */
-  #judge(message: PgoutputMessage, change: Received & { kind: 'change' }): readonly (Filtered | Open)[] {
+  #judge(message: Received): readonly (Filtered | Open)[] {
     switch (message.kind) {
       case 'begin':
         this.#transactionId = message.transactionId;
         this.#seen = new Map();
         this.#isOver = message.commitLsn >= this.#rules.until;
-        return [change];
+        return [message];
       case 'relation':
         this.#relations.set(message.id, message);
-        return [change];
-      case 'insert':
-      case 'update':
-      case 'delete':
-        return [this.#judgeRow(message, change)];
+        return [message];
+      case 'row':
+        return [this.#judgeRow(message)];
       case 'truncate':
-        return message.relations.map((id) => this.#judgeTruncate(id, change));
+        return message.relations.map((id) => this.#judgeTruncate({ ...message, relations: [id] }, id));
       default:
-        return [change];
+        return [message];
     }
   }
 
-  #judgeRow(
-    message: PgoutputMessage & { readonly kind: 'insert' | 'update' | 'delete' },
-    change: Received & { kind: 'change' },
-  ): Filtered | Open {
-    const table = this.#rules.tables.get(message.relation);
-    const relation = this.#relations.get(message.relation);
+  #judgeRow(change: RowMessage): Filtered | Open {
+    const table = this.#rules.tables.get(change.relation);
+    const relation = this.#relations.get(change.relation);
     if (table === undefined || relation === undefined) return change;
     const seen = this.#seenBy(table);
     if (!seen.includes(true)) return change;
-    if (!seen.includes(false)) return asSeen(change);
-    const row = message.kind === 'delete' ? undefined : message.row;
-    const old = message.kind === 'insert' ? undefined : message.old;
+    if (!seen.includes(false)) return seenRow;
+    const { old, row } = change;
     const newKey = row && keyTexts(relation, table.key, row, old);
     const oldKey = old && keyTexts(relation, table.key, old.row, undefined);
     return { table, seen, oldKey, newKey, change };
   }
 
-  #judgeTruncate(id: number, change: Received & { kind: 'change' }): Filtered {
+  /** Of one table, whose id is given. */
+  #judgeTruncate(alone: Truncate, id: number): Filtered {
     const table = this.#rules.tables.get(id);
-    const alone: Filtered = { ...change, message: { kind: 'truncate', relations: [id] } };
     if (table === undefined) return alone;
     const seen = this.#seenBy(table);
     if (!seen.includes(true)) return alone;
-    if (!seen.includes(false)) return asSeen(change);
+    if (!seen.includes(false)) return seenRow;
     // It takes away what was read before it; of what was read after it, there must be nothing.
     if (table.ranges.every(({ isEmpty }, index) => isEmpty || seen[index] === false)) return alone;
     throw new ConnectorError(
@@ -186,28 +179,23 @@ export class ChangeFilter {
 
   /** A row that has moved to where it was not read needs all of its values. */
   async #complete({ table, newKey }: Open, left: Filtered): Promise<Filtered> {
-    if (left.kind === 'keepalive' || left.message.kind !== 'insert' || newKey === undefined) return left;
-    const relation = this.#relations.get(left.message.relation);
+    if (left.kind !== 'row' || left.operation !== 'create' || left.row === undefined || newKey === undefined)
+      return left;
+    const relation = this.#relations.get(left.relation);
     if (relation === undefined) return left;
-    const row = await withStoredValues(this.#ask, relation, table.key, { row: left.message.row, newKey });
-    return { ...left, message: { ...left.message, row } };
+    return { ...left, row: await withStoredValues(this.#ask, relation, table.key, { row: left.row, newKey }) };
   }
 }
 
 /** What is left of a change, when its old and its new key lie in ranges that have seen it or not. */
 function decided({ change }: Open, seen: { readonly old: boolean; readonly new: boolean } | undefined): Filtered {
   if (seen === undefined || (!seen.old && !seen.new)) return change;
-  const { message } = change;
-  if ((seen.old && seen.new) || message.kind !== 'update') return asSeen(change);
+  if ((seen.old && seen.new) || change.operation !== 'update') return seenRow;
   // The row has moved from one range to another. Where it came from is up to date, or where it went to.
-  const { relation, old } = message;
-  const row = message.row.map((value, index) => (value === undefined && old?.kind === 'full' ? old.row[index] : value));
-  if (seen.old) return { ...change, message: { kind: 'insert', relation, row } };
-  return old === undefined ? change : { ...change, message: { kind: 'delete', relation, old } };
-}
-
-function asSeen({ bytes }: { readonly bytes: number }): Filtered {
-  return { kind: 'change', message: { kind: 'seen' }, bytes };
+  const { old } = change;
+  if (!seen.old) return old === undefined ? change : { ...change, operation: 'delete', row: undefined };
+  const row = change.row?.map((value, index) => (value === undefined && old?.kind === 'full' ? old.row[index] : value));
+  return { ...change, operation: 'create', old: undefined, row };
 }
 
 /** The key of a row as text. A value that is stored away and did not change is taken from the old row. */

@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { formatLsn, parseLsn } from '../changes/lsn.js';
 import { stateOf } from '../error.js';
 import { quoted } from '../identifier.js';
-import { type TransactionMark, toRowMessage } from '../rows/change-message.js';
+import { type TransactionMark, toSnapshotMessage } from '../rows/change-message.js';
 import { keyOperatorsSql } from '../rows/key-operators.js';
 import { type ChunkPart, type ChunkPosition, type KeyTexts, toChunkPosition } from './chunk-position.js';
 import { CopyRows, CopyTexts, textsOfRow } from './copy-text.js';
@@ -204,7 +204,7 @@ class ChunkBatches {
       const bytes = rows.length + this.#overhead;
       const count = this.#messages.length;
       if (count > 0 && (count >= maxMessages || this.#bytes + bytes > maxBytes)) yield this.#cut(false);
-      this.#messages.push(toRowMessage(shape, { operation: 'snapshot', before: undefined, payload }, mark));
+      this.#messages.push(toSnapshotMessage(shape, payload, mark));
       this.#texts.push(text);
       this.#starts.push(rows.start);
       this.#bytes += bytes;
