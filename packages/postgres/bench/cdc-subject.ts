@@ -50,7 +50,7 @@ async function readByPipeline(writeMs: number): Promise<void> {
 
 const epochMs = 946_684_800_000;
 /** About what a batch of the pipeline has, in a transaction that is larger. */
-const batchRows = 2500;
+const batchRows = 1300;
 
 type Header = readonly [name: string, value: unknown];
 

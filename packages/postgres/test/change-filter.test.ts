@@ -64,8 +64,11 @@ async function left(...messages: readonly PgoutputMessage[]): Promise<unknown[]>
   const filter = new ChangeFilter({ tables: new Map([[1, table]]), until: 1000n }, ask);
   const found: unknown[] = [];
   for (let next = await filter.take(stream); next !== undefined; next = await filter.take(stream)) {
-    if (next.kind === 'row') found.push([next.operation, (next.row ?? next.old?.row)?.[0]]);
-    else if (next.kind === 'seen' || next.kind === 'truncate') found.push(next.kind);
+    if (next.kind === 'row') {
+      found.push([next.operation, (next.row ?? next.old?.row)?.[0]]);
+      expect(next.bytes).toBe(1);
+      if (next.operation === 'create') expect(next.old).toBeUndefined();
+    } else if (next.kind === 'seen' || next.kind === 'truncate') found.push(next.kind);
   }
   return found;
 }

@@ -3,13 +3,14 @@ import { Duplex } from 'node:stream';
 import type { Client } from 'pg';
 import { expect, test } from 'vitest';
 import { ReplicationStream } from '../src/changes/replication.js';
+import { int16, int32, int64, join, tuple } from './pgoutput-bytes.js';
 
 /** A stream of changes over a connection on which a test says what comes. */
 async function start(maxQueuedBytes = 1024 * 1024): Promise<{
   readonly stream: ReplicationStream;
   readonly socket: Duplex;
-  /** What one read of the socket gives: a change of `bytes`. */
-  readonly receive: (bytes: number) => void;
+  /** What one read of the socket gives: a change that takes so many bytes there, or this one. */
+  readonly receive: (change: number | Buffer) => void;
   /** What the server warns of. */
   readonly warn: (code: string, message: string) => void;
 }> {
@@ -27,7 +28,10 @@ async function start(maxQueuedBytes = 1024 * 1024): Promise<{
   const stream = await ReplicationStream.start(client, request);
   await flows;
   const warn = (code: string, message: string): void => void client.emit('notice', { code, message });
-  return { stream, socket, warn, receive: (bytes) => void socket.push(Buffer.alloc(bytes, 'w')) };
+  // The letter of a change, which is the plugin's for nothing that it knows, too.
+  const receive = (change: number | Buffer): void =>
+    void socket.push(typeof change === 'number' ? Buffer.alloc(change, 'w') : join('w', Buffer.alloc(24), change));
+  return { stream, socket, warn, receive };
 }
 
 test('lets changes gather after a read that has emptied the socket', async () => {
@@ -82,4 +86,15 @@ test('hears nothing behind changes that the server passed over, whatever else it
   receive(64 * 1024);
   expect([stream.take()?.kind, stream.take()?.kind]).toEqual(['other', 'other']);
   expect(() => stream.take()).toThrow('skipped loading publication "p": publication "p" was dropped, or made after');
+});
+
+test('gives nothing behind a change that cannot be read, however often it is asked', async () => {
+  const { stream, socket, receive } = await start();
+  receive(join('I', int32(1), 'N', tuple('a')));
+  receive(join('I', int32(1), 'N', int16(2)));
+  receive(join('C', [0], int64(1n), int64(2n), int64(3n)));
+  await once(socket, 'resume');
+  expect(stream.take()).toMatchObject({ kind: 'row', row: ['a'] });
+  for (let times = 0; times < 2; times++)
+    expect(() => stream.take()).toThrow(expect.objectContaining({ code: 'unsupported' }));
 });

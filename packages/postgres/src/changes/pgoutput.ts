@@ -51,14 +51,14 @@ export interface RelationColumn {
 /** The values of a row as text, by column. Null is NULL; undefined is a stored-away (TOAST) value that did not change. */
 export type Tuple = readonly (string | null | undefined)[];
 
-/** A row was inserted, updated or deleted. */
+/** A row was inserted, updated or deleted: of one shape, so that what looks at it stays fast. */
 export interface RowMessage {
   readonly kind: 'row';
   readonly operation: 'create' | 'update' | 'delete';
   readonly relation: number;
-  /** Of an update, left out by the server when the replica identity did not change and is not `full`. */
+  /** Always there with a delete. Of an update, left out by the server when the replica identity did not change and is not `full`. */
   readonly old: OldRow | undefined;
-  /** The row as it is now; undefined when it was deleted. */
+  /** The row as it is now; undefined only when it was deleted. */
   readonly row: Tuple | undefined;
   /** How long the message is. What it takes in memory is estimated from it. */
   readonly bytes: number;
@@ -85,7 +85,7 @@ export interface Truncate {
  */
 export function decodePgoutput(bytes: Buffer): PgoutputMessage {
   try {
-    return decode(new Reader(bytes), bytes.length);
+    return decode(new Reader(bytes));
   } catch (error) {
     throw unreadable(error);
   }
@@ -112,7 +112,7 @@ const blankMessage: RowMessage = {
 };
 const blankOld: OldRow = { kind: 'key', row: [] };
 
-function decode(reader: Reader, bytes: number): PgoutputMessage {
+function decode(reader: Reader): PgoutputMessage {
   switch (reader.letter()) {
     case 'B':
       return { kind: 'begin', commitLsn: reader.long(), commitTime: reader.long(), transactionId: reader.unsigned() };
@@ -122,13 +122,13 @@ function decode(reader: Reader, bytes: number): PgoutputMessage {
     case 'R':
       return decodeRelation(reader);
     case 'I':
-      return { ...blankMessage, relation: reader.unsigned(), row: reader.newTuple(), bytes };
+      return { ...blankMessage, relation: reader.unsigned(), row: reader.newTuple(), bytes: reader.length };
     case 'U':
-      return decodeUpdate(reader, bytes);
+      return decodeUpdate(reader);
     case 'D':
-      return decodeDelete(reader, bytes);
+      return decodeDelete(reader);
     case 'T':
-      return decodeTruncate(reader, bytes);
+      return decodeTruncate(reader);
     default:
       return { kind: 'other' };
   }
@@ -146,27 +146,27 @@ function decodeRelation(reader: Reader): Relation {
   return { kind: 'relation', id, schema, name, replicaIdentity, columns };
 }
 
-function decodeUpdate(reader: Reader, bytes: number): RowMessage {
+function decodeUpdate(reader: Reader): RowMessage {
   const relation = reader.unsigned();
   const mark = reader.letter();
   const old = mark === 'N' ? undefined : oldRow(reader, mark);
   const row = mark === 'N' ? reader.tuple() : reader.newTuple();
-  return { ...blankMessage, operation: 'update', relation, old, row, bytes };
+  return { ...blankMessage, operation: 'update', relation, old, row, bytes: reader.length };
 }
 
-function decodeDelete(reader: Reader, bytes: number): RowMessage {
+function decodeDelete(reader: Reader): RowMessage {
   const relation = reader.unsigned();
-  return { ...blankMessage, operation: 'delete', relation, old: oldRow(reader, reader.letter()), bytes };
+  return { ...blankMessage, operation: 'delete', relation, old: oldRow(reader, reader.letter()), bytes: reader.length };
 }
 
 function oldRow(reader: Reader, mark: string): OldRow {
   return { ...blankOld, kind: mark === 'K' ? 'key' : 'full', row: reader.tuple() };
 }
 
-function decodeTruncate(reader: Reader, bytes: number): Truncate {
+function decodeTruncate(reader: Reader): Truncate {
   const count = reader.integer();
   reader.skip(1); // whether it cascades and restarts sequences
-  return { kind: 'truncate', bytes, relations: Array.from({ length: count }, () => reader.unsigned()) };
+  return { kind: 'truncate', bytes: reader.length, relations: Array.from({ length: count }, () => reader.unsigned()) };
 }
 
 const letterN = 0x6e;
@@ -178,6 +178,11 @@ class Reader {
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+  }
+
+  /** Of the whole message. */
+  get length(): number {
+    return this.#bytes.length;
   }
 
   skip(count: number): void {
@@ -227,6 +232,7 @@ class Reader {
 
   tuple(): Tuple {
     const count = this.short();
+    // Without "new", for the reason that blankMessage gives.
     const values = Array<string | null | undefined>(count);
     for (let index = 0; index < count; index++) {
       const kind = this.byte();

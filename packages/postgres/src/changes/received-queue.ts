@@ -7,8 +7,7 @@ export interface Keepalive {
 
 /**
  * What came and is not taken yet, first in, first out. What is taken is let go at once, because a queue that is filled as fast as it is
- * emptied, as with a slow sink, never becomes empty. Changes wait as bytes, so that what waits needs about the memory that
- * {@link ReceivedQueue.bytes} says.
+ * emptied, as with a slow sink, never becomes empty. Changes wait as bytes, which live longer than rows should.
  */
 export class ReceivedQueue {
   #incoming: (Buffer | Keepalive)[] = [];

@@ -117,7 +117,8 @@ export class ReplicationStream {
   /**
    * The next thing that came; undefined when nothing waits.
    *
-   * @throws ConnectorError why the stream has ended, after everything that came before it
+   * @throws why the stream has ended, once everything that came before is taken; ConnectorError `unsupported` at a change that cannot be
+   *   read, which ends it, too
    */
   take(): Received | undefined {
     const next = this.#queue.take();
@@ -126,7 +127,17 @@ export class ReplicationStream {
       this.#isFull = false;
       this.#readOn();
     }
-    return Buffer.isBuffer(next) ? decodePgoutput(next) : next;
+    return Buffer.isBuffer(next) ? this.#decode(next) : next;
+  }
+
+  #decode(bytes: Buffer): PgoutputMessage {
+    try {
+      return decodePgoutput(bytes);
+    } catch (error) {
+      this.#queue.clear(); // so that no position passes it
+      this.#fail(error);
+      throw error;
+    }
   }
 
   /** Resolves when something waits, the stream has failed, or the signal is aborted. */

@@ -18,7 +18,7 @@ export interface TransactionMark {
   readonly timestamp: number;
 }
 
-/** Messages are copies of it, for the reason that is told where changes are decoded. */
+/** Messages are copies of it, and no literals: see DESIGN.md, Postgres, "Changes wait as bytes". */
 const blankMessage = createMessage({});
 
 /** Makes a message of a change of a row, or of the truncation of a table. */
