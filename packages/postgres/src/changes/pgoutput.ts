@@ -51,7 +51,7 @@ export interface RelationColumn {
 /** The values of a row as text, by column. Null is NULL; undefined is a stored-away (TOAST) value that did not change. */
 export type Tuple = readonly (string | null | undefined)[];
 
-/** A row was inserted, updated or deleted: of one shape, so that what looks at it stays fast. */
+/** A row was inserted, updated or deleted. */
 export interface RowMessage {
   readonly kind: 'row';
   readonly operation: 'create' | 'update' | 'delete';
